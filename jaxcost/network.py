@@ -1,0 +1,86 @@
+"""The network f(x ; w, b) of the cheatsheet: layers of sigmoid neurons, written for one image."""
+
+import itertools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Params(NamedTuple):
+    """Everything that learning may adjust, flattened in this order.
+
+    Attributes:
+        w: weight matrices, one a layer, each `[to, from]`: row j holds the weights into neuron j.
+        b: bias vectors, one a layer, each `[to]`.
+    """
+
+    w: tuple[jax.Array, ...]
+    b: tuple[jax.Array, ...]
+
+
+def init(key, sizes=(784, 16, 16, 10), *, scale=None):
+    """Draw a random network.
+
+    Args:
+        key: a `jax.random.key`.
+        sizes: number of neurons in each layer, the input first; 784-16-16-10 is the cheatsheet's network.
+        scale: standard deviation of the weights into a neuron, a function of the number of neurons they come
+            from. None is N(0, 1) for all, as in Nielsen 2015, chapter 1; his chapter 3 prefers
+            `lambda n: n ** -0.5`. Biases are always N(0, 1).
+
+    Returns:
+        `Params`, float32.
+
+    Raises:
+        ValueError: fewer than two sizes, or one that is not positive.
+
+    Example:
+        >>> size(init(jax.random.key(0)))
+        13002
+    """
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise ValueError(f"sizes are {tuple(sizes)}, expected two or more positive numbers of neurons")
+    layers = list(itertools.pairwise(sizes))
+    keys = jax.random.split(key, (len(layers), 2))
+    w = [
+        jax.random.normal(k, (to, from_)) * (scale(from_) if scale else 1.0)
+        for k, (from_, to) in zip(keys[:, 0], layers, strict=True)
+    ]
+    b = [jax.random.normal(k, (to,)) for k, (_, to) in zip(keys[:, 1], layers, strict=True)]
+    return Params(tuple(w), tuple(b))
+
+
+def feedforward(x, w, b):
+    """The output of the network for one image: a' = s(w a + b), layer by layer, a = x at first.
+
+    s is the sigmoid, s(z) = 1 / (1 + exp(-z)). Nielsen 2015, equation (25).
+
+    Args:
+        x: one image, `[784]`.
+        w: weight matrices, `[to, from]` each.
+        b: bias vectors, `[to]` each.
+
+    Returns:
+        The guess, `[10]`, each number in (0, 1).
+
+    Example:
+        >>> p = init(jax.random.key(0))
+        >>> feedforward(jnp.zeros(784), *p).shape
+        (10,)
+    """
+    return jax.nn.sigmoid(logits(x, w, b))
+
+
+def logits(x, w, b):
+    """The last layer's weighted input z, before its sigmoid: the outputs that cross-entropies want, `[10]`."""
+    *hidden, (w_last, b_last) = zip(w, b, strict=True)
+    a = x
+    for w_layer, b_layer in hidden:
+        a = jax.nn.sigmoid(w_layer @ a + b_layer)
+    return w_last @ a + b_last
+
+
+def size(params):
+    """Number of parameters in any parameter tree; 13,002 for 784-16-16-10."""
+    return sum(jnp.size(leaf) for leaf in jax.tree.leaves(params))
