@@ -1,0 +1,100 @@
+"""Figures, drawn on axes that the caller gives, from results alone. Imported only by scripts."""
+
+import numpy as np
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+COLOURS = "viridis"  # perceptually uniform, and falls in lightness in print as C does
+LOG_FROM = 20  # ratio of largest to smallest cost from which a linear scale hides the low ground
+
+
+def norm(values):
+    """A colour scale over the finite values: logarithmic where they span more than a factor of LOG_FROM."""
+    finite = values[np.isfinite(values)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
+    return LogNorm(low, high) if low > 0 and high / low > LOG_FROM else Normalize(low, high)
+
+
+def contour(ax, plane, minima=None, *, bar=True):
+    """A plane as colour and level lines, alpha to the right and beta up, minima as circles, the origin as a cross.
+
+    Args:
+        ax: matplotlib axes.
+        plane: a `slices.Slice` of two axes. Non-finite values are left white.
+        minima: a `bumpiness.Minima` to mark, or None.
+        bar: draw a colour bar, in units of C.
+    """
+    values = np.where(np.isfinite(plane.values), plane.values, np.nan)
+    scale = norm(values)
+    mesh = ax.pcolormesh(
+        plane.alphas, plane.betas, values.T, norm=scale, cmap=COLOURS, shading="nearest", rasterized=True
+    )
+    if min(values.shape) > 1 and scale.vmax > scale.vmin:
+        steps = np.geomspace if isinstance(scale, LogNorm) else np.linspace
+        levels = steps(scale.vmin, scale.vmax, 10)[1:-1]
+        ax.contour(plane.alphas, plane.betas, values.T, levels, colors="white", linewidths=0.4, alpha=0.6)
+    ax.plot(0, 0, "+", color="white", markersize=7, markeredgewidth=1.2)
+    if minima is not None and minima.count:
+        i, j = minima.indices.T
+        ax.plot(
+            plane.alphas[i], plane.betas[j], "o", markersize=6 if minima.count < 10 else 3,
+            markerfacecolor="tab:red", markeredgecolor="white", markeredgewidth=0.5,
+        )  # fmt: skip
+    ax.set_aspect("equal")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(3, symmetric=True))
+    if bar:
+        drawn = ax.figure.colorbar(mesh, ax=ax, shrink=0.85, pad=0.02)
+        drawn.ax.tick_params(labelsize="x-small")
+        if isinstance(scale, LogNorm):
+            drawn.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            drawn.ax.yaxis.set_major_formatter("{x:g}")
+            drawn.ax.yaxis.set_minor_formatter(NullFormatter())
+        else:
+            drawn.ax.yaxis.set_major_locator(MaxNLocator(4))
+            drawn.ax.yaxis.get_major_formatter().set_useOffset(False)
+
+
+def surface(ax, plane):
+    """A plane as a 3-D surface, on axes made with `projection="3d"`."""
+    alphas, betas = np.meshgrid(plane.alphas, plane.betas, indexing="ij")
+    values = np.where(np.isfinite(plane.values), plane.values, np.nan)
+    ax.plot_surface(
+        alphas, betas, values, cmap=COLOURS, norm=norm(values), rcount=200, ccount=200, linewidth=0, antialiased=True
+    )
+    ax.set_xlabel("α")
+    ax.set_ylabel("β")
+    ax.set_zlabel("C")
+
+
+def line(ax, slice_, label=None, **style):
+    """C along a line, with its noise floor as a band (seldom wide enough to see)."""
+    (drawn,) = ax.plot(slice_.alphas, slice_.values, label=label, **style)
+    ax.fill_between(
+        slice_.alphas, slice_.values - slice_.floor, slice_.values + slice_.floor, color=drawn.get_color(), alpha=0.3, lw=0
+    )
+    ax.set_xlabel("α")
+    ax.set_ylabel("C")
+
+
+def band(ax, steps, values, label=None, **style):
+    """A quantity by step: one curve, or of an ensemble `[networks, records]` the median between its extremes."""
+    values = np.atleast_2d(values)
+    (drawn,) = ax.plot(steps, np.median(values, 0), label=label, **style)
+    if len(values) > 1:
+        ax.fill_between(steps, values.min(0), values.max(0), color=drawn.get_color(), alpha=0.2, lw=0)
+
+
+def trajectory(ax, coordinates, off=None):
+    """A training path over a plane: `coordinates` `[steps, 2]`, each step as large as its distance `off` the plane."""
+    ax.plot(*coordinates.T, color="white", lw=0.8)
+    size = 10 if off is None else 4 + 60 * off / max(off.max(), 1e-12)
+    ax.scatter(*coordinates.T, s=size, color="tab:red", edgecolors="white", linewidths=0.5, zorder=3)
+
+
+def image(ax, x, title="", **style):
+    """One image `[pixels]`, square, black on white, with a title."""
+    side = round(len(x) ** 0.5)
+    ax.imshow(np.reshape(x, (side, -1)), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+    ax.set_title(title, fontsize="x-small", **style)
+    ax.set_axis_off()
