@@ -66,7 +66,13 @@ def run(settings):
         for half_width in settings.half_widths:
             axis = jnp.linspace(-half_width, half_width, settings.points)
             plane = slices.plane(C, params, u, v, axis, axis)
-            ladder[f"{half_width:g}"] = {"plane": plane, "minima": bumpiness.local_minima(plane.values, plane.floor)}
+            minima = bumpiness.local_minima(plane.values, plane.floor)
+            _, stays = slices.settle(C, params, (u, v), plane, minima.indices)
+            ladder[f"{half_width:g}"] = {
+                "plane": plane,
+                "minima": minima.chosen(stays),
+                "grid_only": minima.chosen(~stays),
+            }
         reach = sorted(settings.half_widths)[-2:][0]
         line = slices.line(C, params, u, jnp.linspace(-reach, reach, settings.line_points))
         result["networks"][name] = {
@@ -88,14 +94,14 @@ def halfway(costs):
 
 def table(result):
     """Minima, the deepest one's depth and the floor, by half-width and network."""
-    lines = ["minima above the noise floor, (depth of the deepest), noise floor", ""]
-    lines += ["half-width" + "".join(f"{name:>32}" for name in result["networks"])]
+    lines = ["minima deeper than the noise floor + those of the grid alone, depth of the deepest, noise floor", ""]
+    lines += ["half-width" + "".join(f"{name:>30}" for name in result["networks"])]
     for width in result["networks"][NETWORKS[0]]["ladder"]:
         row = f"{width:>10}"
         for cut in result["networks"].values():
-            minima = cut["ladder"][width]["minima"]
-            depth = f"({minima.deepest:.1e})" if minima.count else ""
-            row += f"{minima.count:>12} {depth:>10} {minima.floor:>8.0e}"
+            minima, grid_only = cut["ladder"][width]["minima"], cut["ladder"][width]["grid_only"]
+            depth = f"{minima.deepest:.2g}" if minima.count else ""
+            row += f"{minima.count:>8} + {grid_only.count:<3}{depth:>8} {minima.floor:>7.0e}"
         lines.append(row)
     ends = [f"{name} {result['costs'][i]:.4f}" for name, i in zip(NETWORKS, (0, result["half"], -1), strict=True)]
     return [*lines, "", f"C: {', '.join(ends)}"]
@@ -117,8 +123,9 @@ def draw_planes(result):
     axes = figure.subplots(len(networks), len(widths), squeeze=False)
     for row, (name, cut) in zip(axes, networks.items(), strict=True):
         for ax, (width, step) in zip(row, cut["ladder"].items(), strict=True):
-            plot.contour(ax, step["plane"], step["minima"])
-            ax.set_title(f"half-width {width}\n{said(step['minima'])}\nfloor {step['plane'].floor:.0e}", fontsize=9)
+            plot.contour(ax, step["plane"], step["minima"], step["grid_only"])
+            floor = f"floor {step['plane'].floor:.0e}, {step['grid_only'].count} of the grid alone"
+            ax.set_title(f"half-width {width}\n{said(step['minima'])}\n{floor}", fontsize=8)
             ax.tick_params(labelsize="x-small")
         i = {"untrained": 0, "half-trained": result["half"], "trained": -1}[name]
         row[0].set_ylabel(f"{name}, C = {result['costs'][i]:.3g}\n\nβ", fontsize=11)
@@ -127,8 +134,8 @@ def draw_planes(result):
     points = len(step["plane"].alphas)
     figure.suptitle(
         f"C(w, b) over all images on a random plane through three networks, {points} × {points} points a panel\n"
-        "α, β: half-widths of the filter-normalised directions, 1 = the length of the network's own weights. "
-        "+ the network, red: minima deeper than the noise floor",
+        "α, β: lengths of the filter-normalised directions, 1 = the length of each neuron's own weights; "
+        "+ the network; red: minima deeper than the noise floor; white: minima of the grid alone, not of C",
         fontsize=12,
     )
     return figure
@@ -138,7 +145,7 @@ def said(minima):
     """One line on the minima of a panel."""
     if not minima.count:
         return "no minimum"
-    return f"{minima.count} minim{'um' if minima.count == 1 else 'a'}, deepest {minima.deepest:.1e}"
+    return f"{minima.count} minim{'um' if minima.count == 1 else 'a'}, deepest {minima.deepest:.2g}"
 
 
 def draw_surface(result):
@@ -161,7 +168,7 @@ def draw_lines(result):
         ladder = cut["ladder"]
         right.plot(list(map(float, ladder)), [s["minima"].count for s in ladder.values()], "o-", label=name)
     left.set_yscale("log")
-    left.set_xlabel("α, half-widths of the filter-normalised direction")
+    left.set_xlabel("α, 1 = the length of each neuron's own weights")
     left.set_title("C along one random line through each network")
     right.set_xscale("log")
     right.set_yscale("symlog", linthresh=1)

@@ -22,6 +22,10 @@ class Minima(NamedTuple):
     depths: np.ndarray
     floor: float
 
+    def chosen(self, which):
+        """Some of the minima, as `Minima`; `which` is a mask or an array of places in the list."""
+        return Minima(self.indices[which], self.depths[which], self.floor)
+
     @property
     def count(self):
         """Number of minima."""

@@ -5,23 +5,28 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 COLOURS = "viridis"  # perceptually uniform, and falls in lightness in print as C does
-LOG_FROM = 20  # ratio of largest to smallest cost from which a linear scale hides the low ground
+LOG_FROM = 20  # ratio of largest to smallest cost from which a linear scale may hide the low ground
 
 
 def norm(values):
-    """A colour scale over the finite values: logarithmic where they span more than a factor of LOG_FROM."""
+    """A colour scale over the finite values.
+
+    Logarithmic where they span more than a factor of LOG_FROM and most of them lie in the lower half of it.
+    """
     finite = values[np.isfinite(values)]
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
-    return LogNorm(low, high) if low > 0 and high / low > LOG_FROM else Normalize(low, high)
+    wide = low > 0 and high / low > LOG_FROM and np.median(finite) < high / 2
+    return LogNorm(low, high) if wide else Normalize(low, high)
 
 
-def contour(ax, plane, minima=None, *, bar=True):
-    """A plane as colour and level lines, alpha to the right and beta up, minima as circles, the origin as a cross.
+def contour(ax, plane, minima=None, grid_only=None, *, bar=True):
+    """A plane as colour and level lines, alpha to the right and beta up, minima as dots, the origin as a cross.
 
     Args:
         ax: matplotlib axes.
         plane: a `slices.Slice` of two axes. Non-finite values are left white.
-        minima: a `bumpiness.Minima` to mark, or None.
+        minima: a `bumpiness.Minima` to mark in red, or None.
+        grid_only: another, to mark in white: those that `slices.settle` found to be none of C.
         bar: draw a colour bar, in units of C.
     """
     values = np.where(np.isfinite(plane.values), plane.values, np.nan)
@@ -34,12 +39,13 @@ def contour(ax, plane, minima=None, *, bar=True):
         levels = steps(scale.vmin, scale.vmax, 10)[1:-1]
         ax.contour(plane.alphas, plane.betas, values.T, levels, colors="white", linewidths=0.4, alpha=0.6)
     ax.plot(0, 0, "+", color="white", markersize=7, markeredgewidth=1.2)
-    if minima is not None and minima.count:
-        i, j = minima.indices.T
-        ax.plot(
-            plane.alphas[i], plane.betas[j], "o", markersize=6 if minima.count < 10 else 3,
-            markerfacecolor="tab:red", markeredgecolor="white", markeredgewidth=0.5,
-        )  # fmt: skip
+    for marked, colour in ((grid_only, "white"), (minima, "tab:red")):
+        if marked is not None and marked.count:
+            i, j = marked.indices.T
+            ax.plot(
+                plane.alphas[i], plane.betas[j], "o", markersize=6 if marked.count < 10 else 3.5,
+                markerfacecolor=colour, markeredgecolor="black" if colour == "white" else "white", markeredgewidth=0.5,
+            )  # fmt: skip
     ax.set_aspect("equal")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MaxNLocator(3, symmetric=True))

@@ -7,6 +7,7 @@ be read from memory again at every point. Matrix products have full float32 prec
 """
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -18,6 +19,7 @@ from tqdm import tqdm
 from jaxcost import cost, hoist
 
 BLOCK = 8_000  # images: the fastest of 3,000 to 60,000 for 784-16-16-10 on two cores, on jax 0.10 and 0.12
+SMALL_TILE = 16  # points of `derivatives`, few enough that padding to it costs little
 TILE = 1_000  # points between two looks at the progress bar; the coefficients then cost 3 % of the whole
 
 
@@ -144,25 +146,110 @@ def evaluate(C, origin, directions, points):
     Returns:
         `[m]`, a numpy array of the type of the parameters.
     """
-    tiles = math.ceil(len(points) / TILE)
-    tile = math.ceil(len(points) / tiles)  # tiles of one size compile once; the last begins earlier
-    starts = [min(i * tile, len(points) - tile) for i in range(tiles)]
-    values = np.empty(len(points), jax.tree.leaves(origin)[0].dtype)
+    return _in_tiles(_values, C, origin, directions, points, math.ceil(len(points) / math.ceil(len(points) / TILE)))
+
+
+def derivatives(C, origin, directions, points):
+    """C along a slice is a function of the coordinates: its value, gradient and Hessian there, by forward mode.
+
+    Args:
+        C: a `cost.Cost`.
+        origin: tuple of C's arguments.
+        directions: k tuples like it.
+        points: coordinates, `[m, k]`.
+
+    Returns:
+        `(values, gradients, hessians)`, numpy arrays `[m]`, `[m, k]` and `[m, k, k]`, per unit of coordinate.
+    """
+    return _in_tiles(_derivatives, C, origin, directions, points, SMALL_TILE)
+
+
+def settle(C, origin, directions, there, indices, *, steps=20):
+    """Let grid minima run downhill on the slice itself: which of them are minima of C, not only of the grid?
+
+    A narrow valley that runs askew to the grid looks like a string of minima, one wherever a grid point comes near
+    its floor, and the finer the grid the more there are. From each grid point this takes Newton steps on the
+    exact gradient g and Hessian H, |H|^-1 g with |H| by its eigenvalues' sizes, at most half a cell along each
+    eigenvector. A minimum stays if it comes, within its neighbours' coordinates, to a point where H is positive
+    definite and the fall that is still to be had, g H^-1 g / 2, is within the noise floor.
+
+    Args:
+        C: a `cost.Cost`.
+        origin: tuple of C's arguments.
+        directions: k tuples like it.
+        there: the `Slice` of these.
+        indices: grid indices `[m, k]`, none on the edge, as in `bumpiness.Minima`.
+        steps: number of Newton steps.
+
+    Returns:
+        `(points, stays)`: coordinates after the last step, `[m, k]`, and whether it is a minimum and
+        none before it in the list is the same one, `[m]`.
+    """
+    low, start, high = (
+        np.stack([axis[i + d] for axis, i in zip(there.axes, indices.T, strict=True)], 1).astype(np.float64)
+        for d in (-1, 0, 1)
+    )
+    cell = (high - low) / 2
+    points, stays, moving = start.copy(), np.zeros(len(start), bool), np.arange(len(start))
+    for _ in range(steps + 1):
+        if not len(moving):
+            break
+        _, g, H = derivatives(C, origin, directions, points[moving])
+        finite = np.isfinite(g).all(1) & np.isfinite(H).all((1, 2))
+        moving, g, H = moving[finite], g[finite] * cell[moving[finite]], H[finite]
+        sizes, vectors = np.linalg.eigh(H * cell[moving, :, None] * cell[moving, None, :])
+        slopes = np.einsum("mij,mi->mj", vectors, g)
+        steep = np.maximum(np.abs(sizes), np.maximum(2 * np.abs(slopes), np.finfo(np.float64).tiny))
+        there_yet = (sizes.min(1) > 0) & ((slopes**2 / steep).sum(1) / 2 <= there.floor)
+        stays[moving[there_yet]] = True
+        moving, fall = moving[~there_yet], np.einsum("mij,mj->mi", vectors, slopes / steep)[~there_yet]
+        points[moving] -= cell[moving] * fall
+        moving = moving[((low <= points) & (points <= high)).all(1)[moving]]
+    for i in np.flatnonzero(stays):  # of grid minima that ran into one, the first speaks for it
+        same = (np.abs(points[:i] - points[i]) < cell[i] / 2).all(1)
+        stays[i] = not (same & stays[:i]).any()
+    return points, stays
+
+
+def _in_tiles(f, C, origin, directions, points, size):
+    """f at tiles of points of one size, so that it compiles once; its results, joined. Shows a progress bar."""
+    points = np.asarray(points, jax.tree.leaves(origin)[0].dtype)
+    results = []
     with jax.default_matmul_precision("highest"):
-        for start in tqdm(starts, desc="slice", unit="tile", delay=2, leave=False, disable=None):
-            here = slice(start, start + tile)
-            values[here] = _evaluate(C, origin, directions, jnp.asarray(points[here]))
-    return values
+        for start in tqdm(range(0, len(points), size), desc="slice", unit="tile", delay=2, leave=False, disable=None):
+            tile = points[start : start + size]
+            padded = np.pad(tile, ((0, size - len(tile)), (0, 0)), mode="edge")
+            result = _at_points(f, C, origin, directions, jnp.asarray(padded))
+            results.append(jax.tree.map(lambda a, m=len(tile): np.asarray(a)[:m], result))
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *results)
 
 
-@jax.jit
-def _evaluate(C, origin, directions, points):
+@partial(jax.jit, static_argnums=0)
+def _at_points(f, C, origin, directions, points):
+    """The mean over the images of `f(total, s)` at each point s, where `total` sums the costs of a block."""
+
     def block(images, new):
         coefficients, residual = hoist.split(C.of_one, origin, directions, images)
-        at = lambda s: jnp.where(new, residual(s, coefficients), 0).sum()  # noqa: E731
-        return jax.lax.map(at, points)
+        total = lambda s: jnp.where(new, residual(s, coefficients), 0).sum()  # noqa: E731
+        return jax.lax.map(partial(f, total), points)
 
-    return cost.map_blocks(block, C, origin, BLOCK).sum(0) / len(C.images.x)
+    sums = cost.map_blocks(block, C, origin, BLOCK)
+    return jax.tree.map(lambda a: a.sum(0) / len(C.images), sums)
+
+
+def _values(total, s):
+    return total(s)
+
+
+def _derivatives(total, s):
+    """Value, gradient and Hessian of `total`, each order made once."""
+
+    def first(s):
+        gradient, value = jax.jacfwd(lambda s: (total(s),) * 2, has_aux=True)(s)
+        return gradient, (value, gradient)
+
+    hessian, (value, gradient) = jax.jacfwd(first, has_aux=True)(s)
+    return value, gradient, hessian
 
 
 def noise_floor(C, origin, directions, points, values, *, count=16):

@@ -1,0 +1,182 @@
+"""The wrongness number going down, and which images are left to make it up.
+
+Trains several networks at once by mini-batch gradient descent, Nielsen's way, and records C on training and
+held-out images, the accuracy and the length of the gradient. Then takes the first network's costs image by
+image: squaring makes big misses dominate.
+
+    python experiments/learning.py                              the embedded digits
+    python experiments/learning.py --data FOLDER --seeds 10     MNIST, as Nielsen 2015, chapter 1
+    python experiments/learning.py --data FOLDER --seeds 10 --sizes 784 30 10
+    python experiments/learning.py --batch 0 --epochs 500       each step a full pass over all images
+
+NUMBERS
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.tree_util import Partial
+
+from jaxcost import cost, descent, experiment, network, plot, results
+from jaxcost.experiment import setting
+
+WORST = 25
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is learned, and how."""
+
+    data: str = setting("", "folder of four IDX files; empty for the embedded digits")
+    images: int = setting(0, "take only so many images of each part, 0 for all", small=1000)
+    sizes: tuple = setting((784, 16, 16, 10), "the cheatsheet's network")
+    seed: int = setting(0, "makes the networks and the order of the images")
+    seeds: int = setting(5, "networks trained together; one is an anecdote", small=2)
+    rate: float = setting(1.5, "Nielsen's learning rate 3, for a cost without his factor 1/2")
+    batch: int = setting(10, "images a step, Nielsen's; 0 for all of them")
+    epochs: int = setting(30, "passes over the images, Nielsen's", small=3)
+
+
+def run(settings):
+    """Train, record, and look at single images."""
+    train, held_out = experiment.images(settings.data, settings.images)
+    C, C_held_out = cost.Cost(train), cost.Cost(held_out)
+    keys = jax.random.split(jax.random.key(settings.seed), settings.seeds)
+    init = Partial(network.init, sizes=settings.sizes)
+    print(f"{len(train):,} images, {'-'.join(map(str, settings.sizes))}, {settings.seeds} networks")
+    per_epoch = len(train) // (settings.batch or len(train))
+    trained = descent.ensemble(
+        keys, C, init, optax.sgd(settings.rate),
+        steps=settings.epochs * per_epoch, batch=settings.batch or None, every=per_epoch,
+        watch={
+            "held_out": C_held_out,
+            "accuracy": Partial(cost.accuracy, C),
+            "accuracy_held_out": Partial(cost.accuracy, C_held_out),
+            "gradient_norm": Partial(descent.gradient_norm, C),
+        },
+    )  # fmt: skip
+    first = jax.tree.map(lambda leaf: leaf[0], trained.params)
+    costs = np.asarray(C.per_image(*first))
+    worst = np.argsort(-costs, kind="stable")[:WORST]
+    guesses = jax.vmap(network.feedforward, (0, None, None))(train.x[worst], *first)
+    result = {
+        "run": trained,
+        "batch": settings.batch,
+        "costs": costs,
+        "absolute": np.asarray(cost.Cost(train, loss=cost.absolute).per_image(*first)),
+        "worst": {
+            "x": train.x[worst],
+            "label": jnp.argmax(train.y[worst], -1),
+            "guess": jnp.argmax(guesses, -1),
+            "cost": costs[worst],
+        },
+    }
+    return result, {"data": train.fingerprint, "held_out": held_out.fingerprint}, table(result)
+
+
+def share(costs, part):
+    """Share of the total that the worst `part` of the images carries."""
+    worst = np.sort(costs)[::-1][: max(1, round(part * len(costs)))]
+    return worst.sum() / costs.sum()
+
+
+def spread(values):
+    """Median and extremes over the networks."""
+    return f"{np.median(values):.4f} ({np.min(values):.4f} to {np.max(values):.4f})"
+
+
+def table(result):
+    """What was reached, with its spread, and who carries the cost."""
+    trained = result["run"]
+    watched = trained.watched
+    lines = [
+        f"{len(trained.costs)} networks after {trained.steps[-1]:,} steps, median (lowest to highest)",
+        f"  C, training images        {spread(trained.costs[:, -1])}",
+        f"  C, held-out images        {spread(watched['held_out'][:, -1])}",
+        f"  accuracy, training        {spread(watched['accuracy'][:, -1])}",
+        f"  accuracy, held out        {spread(watched['accuracy_held_out'][:, -1])}",
+        f"  the same, best epoch      {spread(np.max(watched['accuracy_held_out'], 1))}",
+        f"  length of the gradient    {spread(watched['gradient_norm'][:, -1])}",
+        "share of the first network's cost that its worst images carry",
+    ]
+    for part in (0.01, 0.1):
+        lines.append(
+            f"  worst {part:>4.0%}: {share(result['costs'], part):.1%} of the squared differences, "
+            f"{share(result['absolute'], part):.1%} of the absolute ones"
+        )
+    diverged = trained.diverged
+    lines += [f"network {i}: cost not finite from step {s} on" for i, s in enumerate(diverged) if s >= 0]
+    return lines
+
+
+def draw(path):
+    """The number going down; the costs of single images; the worst of them."""
+    result = results.load(path)
+    return experiment.save_figures(path, {"curves": draw_curves(result), "images": draw_images(result)})
+
+
+def draw_curves(result):
+    """C, accuracy and the gradient by step: the median of the networks between their extremes."""
+    trained, watched = result["run"], result["run"].watched
+    figure = experiment.figure(13, 4)
+    left, middle, right = figure.subplots(1, 3)
+    for ax, held_out, training in (
+        (left, watched["held_out"], trained.costs),
+        (middle, watched["accuracy_held_out"], watched["accuracy"]),
+    ):
+        plot.band(ax, trained.steps, training, "training images")
+        plot.band(ax, trained.steps, held_out, "held-out images")
+        ax.legend()
+    plot.band(right, trained.steps, watched["gradient_norm"])
+    left.set_yscale("log")
+    left.set_title("C, the wrongness number")
+    middle.set_ylim(0, 1)
+    middle.set_title("accuracy: share of images guessed right")
+    right.set_yscale("log")
+    right.set_title("|grad C|, over all training images")
+    each = f"{result['batch']} images" if result["batch"] else "all images"
+    for ax in (left, middle, right):
+        ax.set_xlabel(f"step, {each} each")
+        ax.grid(alpha=0.3, which="both")
+    figure.suptitle(f"{len(trained.costs)} networks from different starts: median, lowest and highest")
+    return figure
+
+
+def draw_images(result):
+    """Which images make up C: histogram, share of the worst, and the worst themselves."""
+    costs, worst = result["costs"], result["worst"]
+    figure = experiment.figure(13, 7)
+    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.1))
+    top, bottom = left.subplots(2, 1)
+    top.hist(costs, np.geomspace(max(costs.min(), 1e-8), costs.max(), 60))
+    top.axvline(costs.mean(), color="black", lw=1)
+    top.annotate(f"mean: C = {costs.mean():.4f}", (costs.mean(), 0.9), (4, 0), ("data", "axes fraction"), "offset points")
+    top.set_xscale("log")
+    top.set_yscale("log")
+    top.set_xlabel("cost of one image, sum of ten squared differences")
+    top.set_ylabel("images")
+    part = np.arange(1, len(costs) + 1) / len(costs)
+    for name, values in (("squared differences", costs), ("absolute differences", result["absolute"])):
+        bottom.plot(part, np.cumsum(np.sort(values)[::-1]) / values.sum(), label=name)
+    for p in (0.01, 0.1):
+        bottom.plot(p, share(costs, p), "o", color="tab:blue")
+        bottom.annotate(f"worst {p:.0%}: {share(costs, p):.0%}", (p, share(costs, p)), (6, -14), textcoords="offset points")
+    bottom.set_xscale("log")
+    bottom.set_xlabel("share of the images, the worst first")
+    bottom.set_ylabel("share of the total cost")
+    bottom.legend(loc="upper left")
+    for ax in (top, bottom):
+        ax.grid(alpha=0.3)
+    for i, ax in enumerate(right.subplots(5, 5).flat):
+        title = f"{worst['label'][i]} taken for {worst['guess'][i]}\ncost {worst['cost'][i]:.2f}"
+        plot.image(ax, worst["x"][i], title)
+    left.suptitle("Squaring makes big misses dominate")
+    right.suptitle(f"The {WORST} worst training images: label, guess, cost")
+    return figure
+
+
+if __name__ == "__main__":
+    experiment.main(__doc__, Settings, run, draw)

@@ -1,0 +1,29 @@
+"""Strict everywhere: warnings are errors (pyproject.toml), ranks are not promoted, two devices are simulated."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")  # before jax is imported by anyone
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def x64():
+    """64-bit numbers, for derivatives and exact comparisons."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture(scope="session")
+def mnist_folder():
+    """The folder of MNIST's four files named by JAXCOST_MNIST or lying beside this checkout."""
+    folder = Path(os.environ.get("JAXCOST_MNIST") or ROOT.parent / "shared" / "data" / "mnist")
+    if not folder.is_dir():
+        pytest.skip("MNIST is not here: name its folder in JAXCOST_MNIST")
+    return folder
