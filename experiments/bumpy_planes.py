@@ -1,4 +1,4 @@
-"""C is bumpy, not a tidy bowl: at which scale?
+"""C is bumpy, not a tidy bowl: tell at which scale.
 
 Trains the cheatsheet's 784-16-16-10 network and cuts its cost surface along two random directions, about the
 untrained, the half-trained and the trained network, at half-widths from 0.01 to 32, over all training images.
@@ -94,7 +94,10 @@ def halfway(costs):
 
 def table(result):
     """Minima, the deepest one's depth and the floor, by half-width and network."""
-    lines = ["minima deeper than the noise floor + those of the grid alone, depth of the deepest, noise floor", ""]
+    lines = [
+        "minima deeper than the noise floor + those of the grid alone, depth of the deepest, noise floor",
+        "",
+    ]
     lines += ["half-width" + "".join(f"{name:>30}" for name in result["networks"])]
     for width in result["networks"][NETWORKS[0]]["ladder"]:
         row = f"{width:>10}"

@@ -153,7 +153,13 @@ def draw_images(result):
     top, bottom = left.subplots(2, 1)
     top.hist(costs, np.geomspace(max(costs.min(), 1e-8), costs.max(), 60))
     top.axvline(costs.mean(), color="black", lw=1)
-    top.annotate(f"mean: C = {costs.mean():.4f}", (costs.mean(), 0.9), (4, 0), ("data", "axes fraction"), "offset points")
+    top.annotate(
+        f"mean: C = {costs.mean():.4f}",
+        (costs.mean(), 0.9),
+        (4, 0),
+        ("data", "axes fraction"),
+        "offset points",
+    )
     top.set_xscale("log")
     top.set_yscale("log")
     top.set_xlabel("cost of one image, sum of ten squared differences")
@@ -163,7 +169,12 @@ def draw_images(result):
         bottom.plot(part, np.cumsum(np.sort(values)[::-1]) / values.sum(), label=name)
     for p in (0.01, 0.1):
         bottom.plot(p, share(costs, p), "o", color="tab:blue")
-        bottom.annotate(f"worst {p:.0%}: {share(costs, p):.0%}", (p, share(costs, p)), (6, -14), textcoords="offset points")
+        bottom.annotate(
+            f"worst {p:.0%}: {share(costs, p):.0%}",
+            (p, share(costs, p)),
+            (6, -14),
+            textcoords="offset points",
+        )
     bottom.set_xscale("log")
     bottom.set_xlabel("share of the images, the worst first")
     bottom.set_ylabel("share of the total cost")

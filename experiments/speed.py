@@ -29,8 +29,15 @@ class Settings:
     images: int = setting(0, "take only so many images, 0 for all", small=1000)
     sizes: tuple = setting((784, 16, 16, 10), "the cheatsheet's network")
     points: int = setting(51, "grid points a side of the plane", small=11)
-    plain_points: int = setting(20, "points for the slower ways, whose time a point does not depend on their number", small=5)
+    plain_points: int = setting(
+        20, "points for the slower ways, whose time a point does not depend on their number", small=5
+    )
     repeats: int = setting(5, "turns, of which the median is taken", small=2)
+
+
+def moved(origin, directions, s):
+    """The parameters at s."""
+    return jax.tree.map(lambda p, *d: p + sum(a * b for a, b in zip(s, d, strict=True)), origin, *directions)
 
 
 def usual_loop(C, origin, directions, points):
@@ -41,7 +48,7 @@ def usual_loop(C, origin, directions, points):
     def run(points):
         values = []
         for s in points:
-            params = jax.tree.map(lambda p, *d: p + sum(a * b for a, b in zip(s, d, strict=True)), origin, *directions)
+            params = moved(origin, directions, s)
             total = 0.0
             for i in range(0, len(x), BATCH):
                 part = slice(i, i + BATCH)
@@ -57,8 +64,7 @@ def plain(C, origin, directions, points):
 
     @jax.jit
     def run(C, origin, directions, points):
-        move = lambda s: lambda p, *d: p + sum(a * b for a, b in zip(s, d, strict=True))  # noqa: E731
-        return jax.lax.map(lambda s: C(*jax.tree.map(move(s), origin, *directions)), points)
+        return jax.lax.map(lambda s: C(*moved(origin, directions, s)), points)
 
     return lambda points: run(C, origin, directions, points).block_until_ready(), points
 

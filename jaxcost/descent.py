@@ -151,7 +151,7 @@ def _descend(key, C, params, watch, optimizer, records, batch, every, keep):
         if batch:
             # t is the same for all networks of an ensemble, so that the sort stays one in `per_epoch` steps
             epoch, i = t // per_epoch, t % per_epoch
-            shuffled = lambda: jax.random.permutation(jax.random.fold_in(key, epoch), n)  # noqa: E731
+            shuffled = lambda: jax.random.permutation(jax.random.fold_in(key, epoch), n)
             order = jax.lax.cond(i == 0, shuffled, lambda: order)
             images = images[jax.lax.dynamic_slice_in_dim(order, i * batch, batch)]
         slope = gradient(Cost(images, C.f, C.loss, C.block), params)

@@ -107,8 +107,8 @@ def _normalized(direction, params, axes_of, biases):
 
 
 def _with_length(d, p, axes):
-    """d scaled to the length of p along `axes`; 0 where d is."""
-    length = lambda a: jnp.sqrt(jnp.sum(a * a, axes, keepdims=True))  # noqa: E731
+    """D scaled to the length of p along `axes`; 0 where d is."""
+    length = lambda a: jnp.sqrt(jnp.sum(a * a, axes, keepdims=True))
     return jnp.where(length(d) > 0, d * length(p) / jnp.where(length(d) > 0, length(d), 1), 0)
 
 
@@ -125,7 +125,7 @@ def orthonormal(u, v):
         >>> e[0].tolist(), f[0].tolist()
         ([1.0, 0.0], [0.0, 1.0])
     """
-    unit = lambda a: optax.tree.scale(1 / optax.tree.norm(a), a)  # noqa: E731
+    unit = lambda a: optax.tree.scale(1 / optax.tree.norm(a), a)
     e, f = unit(u), v
     for _ in range(2):  # once more removes the rounding that the first time leaves where v is nearly parallel
         f = optax.tree.sub(f, optax.tree.scale(optax.tree.vdot(f, e), e))

@@ -23,7 +23,7 @@ def setting(default, why, small=None):
     return dataclasses.field(default=default, metadata={"why": why, "small": small})
 
 
-def main(doc, Settings, run, draw, arguments=None):  # noqa: N803
+def main(doc, Settings, run, draw, arguments=None):
     """Run a script: `--small`, `--draw FILE`, `--output FOLDER` and a flag for each setting.
 
     Args:
@@ -51,7 +51,7 @@ def main(doc, Settings, run, draw, arguments=None):  # noqa: N803
     print(f"{time.perf_counter() - start:.1f} s")
 
 
-def parse(doc, Settings, arguments=None):  # noqa: N803
+def parse(doc, Settings, arguments=None):
     """The settings that a command line asks for, and the flags that all scripts have."""
     small = "--small" in (sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -49,7 +49,7 @@ class Operation(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """What is known of a value before any number is: one of the three words, and has it an image axis?"""
+    """What is known of a value before any number is: one of the three words, and whether it has an image axis."""
 
     word: str
     batched: bool
@@ -85,8 +85,9 @@ def split(f, origin, directions, data):
     kinds = {v: Kind(CONSTANT, True) for v in inputs[:n_data]}
     kinds |= {v: Kind(AFFINE, False) for v in inputs[n_data:]}
     later = _classify(program, output, kinds, len(directions))
-    needed = {v for op in later for v in op.inputs if isinstance(v, int)} | {output}
-    if not any(kinds.get(v) == Kind(AFFINE, True) for v in needed):
+    needed = {v for values in ((output,), *(op.inputs for op in later)) for v in values if isinstance(v, int)}
+    needed -= {v for op in later for v in op.outputs}
+    if not any(kinds[v] == Kind(AFFINE, True) for v in needed):
         return (origin, directions, data), partial(_plain, f)
 
     values = dict(zip(inputs[:n_data], jax.tree.leaves(data), strict=True))
@@ -96,7 +97,7 @@ def split(f, origin, directions, data):
     for op in program:
         if kinds[op.outputs[0]].word != GENERAL:
             _execute(op, values, axes, kinds)
-    frontier = {v: _image_last(values[v], axes.get(v)) for v in sorted(needed) if v in values}
+    frontier = {v: _image_last(values[v], axes.get(v)) for v in sorted(needed)}
     return frontier, partial(_residual, later, output, {v: kinds[v] for v in frontier})
 
 
@@ -178,7 +179,7 @@ def _classify(program, output, kinds, k):
                 again[v] = min(carry, compute)
                 if compute <= carry:
                     recomputed.add(id(op))
-    wanted, later = {output}, []
+    wanted, later = {output} if isinstance(output, int) else set(), []
     for op in reversed(program):
         if wanted & set(op.outputs) and (kinds[op.outputs[0]].word == GENERAL or id(op) in recomputed):
             later.append(op)
@@ -221,7 +222,7 @@ def _execute(op, values, axes, kinds):
     """Compute one constant or affine value; affine ones are stacks `[k + 1, ...]` of their coefficients."""
     arguments = [values[v] if isinstance(v, int) else v.val for v in op.inputs]
     places = [axes.get(v) if isinstance(v, int) else None for v in op.inputs]
-    call = lambda *arguments: _image_last_call(op.eqn, arguments, places)  # noqa: E731
+    call = lambda *arguments: _image_last_call(op.eqn, arguments, places)
     if kinds[op.outputs[0]].word == AFFINE:
         arguments, stacked = _stacks(op, arguments, kinds)
         call = jax.vmap(call, stacked)

@@ -66,7 +66,15 @@ def surface(ax, plane):
     alphas, betas = np.meshgrid(plane.alphas, plane.betas, indexing="ij")
     values = np.where(np.isfinite(plane.values), plane.values, np.nan)
     ax.plot_surface(
-        alphas, betas, values, cmap=COLOURS, norm=norm(values), rcount=200, ccount=200, linewidth=0, antialiased=True
+        alphas,
+        betas,
+        values,
+        cmap=COLOURS,
+        norm=norm(values),
+        rcount=200,
+        ccount=200,
+        linewidth=0,
+        antialiased=True,
     )
     ax.set_xlabel("α")
     ax.set_ylabel("β")
@@ -77,7 +85,12 @@ def line(ax, slice_, label=None, **style):
     """C along a line, with its noise floor as a band (seldom wide enough to see)."""
     (drawn,) = ax.plot(slice_.alphas, slice_.values, label=label, **style)
     ax.fill_between(
-        slice_.alphas, slice_.values - slice_.floor, slice_.values + slice_.floor, color=drawn.get_color(), alpha=0.3, lw=0
+        slice_.alphas,
+        slice_.values - slice_.floor,
+        slice_.values + slice_.floor,
+        color=drawn.get_color(),
+        alpha=0.3,
+        lw=0,
     )
     ax.set_xlabel("α")
     ax.set_ylabel("C")

@@ -136,7 +136,7 @@ def _rebuilt(path, text, arrays):
     """A value from its structure."""
     if not isinstance(text, dict):
         return text
-    again = lambda item: _rebuilt(path, item, arrays)  # noqa: E731
+    again = lambda item: _rebuilt(path, item, arrays)
     match text:
         case {"value": number}:
             return float(number)

@@ -83,19 +83,10 @@ def line(C, origin, u, alphas):
 def plane(C, origin, u, v, alphas, betas):
     """C on a plane, `values[i, j] = C(origin + alphas[i] u + betas[j] v)`.
 
-    Args:
-        C: a `cost.Cost`.
-        origin: tuple of C's arguments, as `Params` is.
-        u: a direction, a tuple of the same structure.
-        v: another.
-        alphas: coordinates along u, `[rows]`.
-        betas: coordinates along v, `[columns]`.
+    Args and errors as for `line`; `v` is another direction, and `betas` the coordinates along it.
 
     Returns:
-        A `Slice`.
-
-    Raises:
-        ValueError: a direction does not fit the origin, or an axis is not a non-empty list of numbers.
+        A `Slice` with values `[len(alphas), len(betas)]`.
 
     Example:
         >>> from jaxcost import data, directions, network
@@ -140,8 +131,8 @@ def evaluate(C, origin, directions, points):
     Args:
         C: a `cost.Cost`.
         origin: tuple of C's arguments.
-        directions: k tuples like it.
-        points: coordinates, `[m, k]`.
+        directions: k tuples like it; here and below.
+        points: coordinates, `[m, k]`; here and below.
 
     Returns:
         `[m]`, a numpy array of the type of the parameters.
@@ -152,12 +143,6 @@ def evaluate(C, origin, directions, points):
 def derivatives(C, origin, directions, points):
     """C along a slice is a function of the coordinates: its value, gradient and Hessian there, by forward mode.
 
-    Args:
-        C: a `cost.Cost`.
-        origin: tuple of C's arguments.
-        directions: k tuples like it.
-        points: coordinates, `[m, k]`.
-
     Returns:
         `(values, gradients, hessians)`, numpy arrays `[m]`, `[m, k]` and `[m, k, k]`, per unit of coordinate.
     """
@@ -165,7 +150,7 @@ def derivatives(C, origin, directions, points):
 
 
 def settle(C, origin, directions, there, indices, *, steps=20):
-    """Let grid minima run downhill on the slice itself: which of them are minima of C, not only of the grid?
+    """Let grid minima run downhill on the slice itself, and tell which are minima of C, not only of the grid.
 
     A narrow valley that runs askew to the grid looks like a string of minima, one wherever a grid point comes near
     its floor, and the finer the grid the more there are. From each grid point this takes Newton steps on the
@@ -176,7 +161,7 @@ def settle(C, origin, directions, there, indices, *, steps=20):
     Args:
         C: a `cost.Cost`.
         origin: tuple of C's arguments.
-        directions: k tuples like it.
+        directions: the directions of the slice.
         there: the `Slice` of these.
         indices: grid indices `[m, k]`, none on the edge, as in `bumpiness.Minima`.
         steps: number of Newton steps.
@@ -212,16 +197,16 @@ def settle(C, origin, directions, there, indices, *, steps=20):
 
 
 def _in_tiles(f, C, origin, directions, points, size):
-    """f at tiles of points of one size, so that it compiles once; its results, joined. Shows a progress bar."""
+    """F at tiles of points of one size, so that it compiles once; the results joined. Shows a progress bar."""
     points = np.asarray(points, jax.tree.leaves(origin)[0].dtype)
+    tiles = math.ceil(len(points) / size)
+    padded = np.pad(points, ((0, tiles * size - len(points)), (0, 0)), mode="edge")
     results = []
     with jax.default_matmul_precision("highest"):
-        for start in tqdm(range(0, len(points), size), desc="slice", unit="tile", delay=2, leave=False, disable=None):
-            tile = points[start : start + size]
-            padded = np.pad(tile, ((0, size - len(tile)), (0, 0)), mode="edge")
-            result = _at_points(f, C, origin, directions, jnp.asarray(padded))
-            results.append(jax.tree.map(lambda a, m=len(tile): np.asarray(a)[:m], result))
-    return jax.tree.map(lambda *parts: np.concatenate(parts), *results)
+        for tile in tqdm(np.split(padded, tiles), desc="slice", unit="tile", delay=2, leave=False, disable=None):
+            result = _at_points(f, C, origin, directions, jnp.asarray(tile))
+            results.append(jax.tree.map(np.asarray, result))
+    return jax.tree.map(lambda *parts: np.concatenate(parts)[: len(points)], *results)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -230,7 +215,7 @@ def _at_points(f, C, origin, directions, points):
 
     def block(images, new):
         coefficients, residual = hoist.split(C.of_one, origin, directions, images)
-        total = lambda s: jnp.where(new, residual(s, coefficients), 0).sum()  # noqa: E731
+        total = lambda s: jnp.where(new, residual(s, coefficients), 0).sum()
         return jax.lax.map(partial(f, total), points)
 
     sums = cost.map_blocks(block, C, origin, BLOCK)
@@ -265,8 +250,8 @@ def noise_floor(C, origin, directions, points, values, *, count=16):
     Args:
         C: a `cost.Cost`.
         origin: tuple of C's arguments.
-        directions: k tuples like it.
-        points: coordinates, `[m, k]`.
+        directions: as in `evaluate`.
+        points: likewise.
         values: C there, as it was computed.
         count: number of points to compare, spread evenly over the list by the golden ratio.
 
@@ -276,12 +261,12 @@ def noise_floor(C, origin, directions, points, values, *, count=16):
     golden = (math.sqrt(5) - 1) / 2
     chosen = np.unique((np.arange(min(count, len(points))) * golden % 1 * len(points)).astype(int))
     with jax.enable_x64(True):
-        as64 = lambda tree: jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf), jnp.float64), tree)  # noqa: E731
+        as64 = lambda tree: jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf), jnp.float64), tree)
         exact = np.asarray(_plain(C, as64(origin), as64(directions), as64(points[chosen])))
     finite = np.isfinite(exact) & np.isfinite(values[chosen])
     if not finite.any():
         return math.nan
-    error = np.abs(values[chosen] - exact)[finite].max()
+    error = np.abs(values[chosen][finite] - exact[finite]).max()
     return float(max(4 * error, np.finfo(values.dtype).eps * np.abs(values[np.isfinite(values)]).max()))
 
 
@@ -290,7 +275,7 @@ def _plain(C, origin, directions, points):
     """C at points of a slice, nothing hoisted."""
 
     def at(s):
-        move = lambda leaf, *d: leaf + sum(a * b for a, b in zip(s, d, strict=True))  # noqa: E731
+        move = lambda leaf, *d: leaf + sum(a * b for a, b in zip(s, d, strict=True))
         return C(*jax.tree.map(move, origin, *directions))
 
     return jax.lax.map(at, points)
@@ -306,8 +291,8 @@ def _checked(origin, directions, axes):
     shapes = jax.tree.map(jnp.shape, origin)
     for name, direction in zip("uvwxyz", directions, strict=False):
         found = jax.tree.map(jnp.shape, direction)
-        if found != shapes:
-            raise ValueError(f"the direction {name} has the shapes {found}, expected the origin's, {shapes}")
+        if found != shapes or jax.tree.structure(direction) != jax.tree.structure(origin):
+            raise ValueError(f"the direction {name} is like {found}, expected it to be like the origin, {shapes}")
     if len(axes) != len(directions):
         raise ValueError(f"found {len(axes)} axes and {len(directions)} directions, expected as many of each")
     types = {leaf.dtype for leaf in jax.tree.leaves(origin)}

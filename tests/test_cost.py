@@ -1,0 +1,170 @@
+"""C is the mean of the costs of single images, whatever the blocks, the loss or the model."""
+
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxcost import cost, data, network
+from jaxcost.data import Images
+
+LOSSES = {  # what each should be, written out in numpy
+    cost.quadratic: lambda a, y: ((a - y) ** 2).sum(),
+    cost.absolute: lambda a, y: abs(a - y).sum(),
+    cost.cross_entropy: lambda a, y: -(y * np.log(a) + (1 - y) * np.log(1 - a)).sum(),
+    cost.sigmoid_cross_entropy: lambda z, y: (np.log(1 + np.exp(-z)) * y + np.log(1 + np.exp(z)) * (1 - y)).sum(),
+    cost.softmax_cross_entropy: lambda z, y: np.log(np.exp(z).sum()) - (z * y).sum(),
+    cost.hinge: lambda z, y: np.maximum(0, 1 - (2 * y - 1) * z).sum(),
+}
+
+
+def small(n=23, sizes=(7, 5, 4), seed=0):
+    keys = jax.random.split(jax.random.key(seed), 3)
+    labels = jax.random.randint(keys[1], (n,), 0, sizes[-1])
+    images = Images(jax.random.uniform(keys[0], (n, sizes[0])), jax.nn.one_hot(labels, sizes[-1]))
+    return images, network.init(keys[2], sizes)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("sizes", [(7, 4), (7, 5, 4), (7, 6, 5, 4)])
+def test_cost_is_the_mean_over_images_written_as_a_loop(loss, sizes):
+    images, params = small(sizes=sizes)
+    f = network.logits if loss in (cost.sigmoid_cross_entropy, cost.softmax_cross_entropy, cost.hinge) else None
+    C = cost.Cost(images, f or network.feedforward, loss)
+    one = [
+        LOSSES[loss](np.asarray(C.f(x, *params), np.float64), np.asarray(y, np.float64))
+        for x, y in zip(images.x, images.y, strict=True)
+    ]
+    np.testing.assert_allclose(C.per_image(*params), one, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(C(*params), np.mean(one), rtol=1e-5)
+
+
+def test_cross_entropy_agrees_with_itself_from_logits_and_is_infinite_only_where_it_must():
+    z, y = jnp.array([-3.0, 0.5, 4.0]), jnp.array([0.0, 1.0, 0.0])
+    np.testing.assert_allclose(cost.cross_entropy(jax.nn.sigmoid(z), y), cost.sigmoid_cross_entropy(z, y), rtol=1e-5)
+    assert cost.cross_entropy(jnp.array([0.0, 1.0]), jnp.array([0.0, 1.0])) == 0
+    assert cost.cross_entropy(jnp.array([1.0]), jnp.array([0.0])) == jnp.inf
+
+
+@pytest.mark.parametrize("block", [1, 5, 7, 11, 12, 22, 23, 100])
+def test_blocks_change_nothing(block, x64):
+    images, params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), small())
+    whole, C = cost.Cost(images), cost.Cost(images, block=block)
+    np.testing.assert_allclose(C(*params), whole(*params), rtol=1e-14)
+    np.testing.assert_allclose(C.per_image(*params), whole.per_image(*params), rtol=1e-14)
+    assert cost.accuracy(C, *params) == cost.accuracy(whole, *params)
+    for a, b in zip(*(jax.tree.leaves(jax.grad(c, (0, 1))(*params)) for c in (C, whole)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-14)
+
+
+def test_an_image_that_is_not_finite_is_seen_once_whatever_the_blocks():
+    images, params = small()
+    C = cost.Cost(Images(images.x.at[20].set(jnp.nan), images.y), block=15)
+    assert np.isnan(C(*params))
+    assert np.flatnonzero(np.isnan(C.per_image(*params))).tolist() == [20]
+
+
+@pytest.mark.parametrize("block", [None, 9])
+def test_the_gradient_is_the_central_difference(block, x64):
+    images, params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), small())
+    C = cost.Cost(images, block=block)
+    flat, unflatten = jax.flatten_util.ravel_pytree(params)
+    gradient, _ = jax.flatten_util.ravel_pytree(jax.grad(C, (0, 1))(*params))
+    for i in range(0, len(flat), 7):
+        step = jnp.zeros_like(flat).at[i].set(1e-5)
+        difference = (C(*unflatten(flat + step)) - C(*unflatten(flat - step))) / 2e-5
+        np.testing.assert_allclose(gradient[i], difference, rtol=1e-6, atol=1e-11)
+
+
+@pytest.mark.parametrize("block", [None, 9])
+def test_jvp_hessian_and_vmap_over_networks(block, x64):
+    images, params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), small(sizes=(3, 2, 2)))
+    C = cost.Cost(images, block=block)
+    flat, unflatten = jax.flatten_util.ravel_pytree(params)
+    hessian = jax.hessian(C, (0, 1))(*params)
+    dense = jax.hessian(lambda p: C(*unflatten(p)))(flat)
+    np.testing.assert_allclose(hessian[0][0][0][0].reshape(6, 6), dense[:6, :6], rtol=1e-9, atol=1e-13)
+    direction = jax.tree.map(jnp.ones_like, params)
+    _, slope = jax.jvp(C, tuple(params), tuple(direction))
+    np.testing.assert_allclose(slope, jax.grad(lambda p: C(*unflatten(p)))(flat).sum(), rtol=1e-10)
+    step = jax.grad(lambda p: C(*unflatten(p)))
+    column = (step(flat.at[0].add(1e-5)) - step(flat.at[0].add(-1e-5))) / 2e-5
+    np.testing.assert_allclose(dense[0], column, rtol=1e-5, atol=1e-9)
+    many = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf, -leaf]), params)
+    alone = [C(*jax.tree.map(lambda leaf, k=k: k * leaf, params)) for k in (1, 2, -1)]
+    np.testing.assert_allclose(jax.vmap(C)(*many), alone, rtol=1e-12)
+
+
+def test_accuracy_counts_the_largest_output():
+    images = Images(jnp.eye(4), jnp.eye(4))
+    shift = jnp.roll(jnp.eye(4), 1, axis=0).at[0].set(jnp.eye(4)[0])
+    C = cost.Cost(images, f=lambda x, m: m @ x, block=3)
+    assert cost.accuracy(C, jnp.eye(4)) == 1
+    assert cost.accuracy(C, shift) == np.mean([np.argmax(shift[:, i]) == i for i in range(4)])
+
+
+def test_new_images_and_new_parameters_are_not_traced_again():
+    traces = []
+
+    def f(x, w, b):
+        traces.append(x)
+        return network.feedforward(x, w, b)
+
+    images, params = small()
+    C = cost.Cost(images, f)
+    C(*params)
+    once = len(traces)
+    cost.Cost(Images(images.x + 1, images.y), f)(*jax.tree.map(jnp.negative, params))
+    assert len(traces) == once > 0
+
+
+def test_a_user_may_bring_images_of_any_shape_and_one_parameter_tree():
+    x = jax.random.normal(jax.random.key(0), (9, 4, 4, 1))
+    y = jax.random.normal(jax.random.key(1), (9,))
+    tree = {"k": jnp.full((4, 4, 1), 0.1), "c": jnp.float32(0.5)}
+    C = cost.Cost(Images(x, y), lambda x, p: (x * p["k"]).sum() + p["c"], lambda a, y: (a - y) ** 2)
+    expected = np.mean([(0.1 * float(xi.sum()) + 0.5 - float(yi)) ** 2 for xi, yi in zip(x, y, strict=True)])
+    np.testing.assert_allclose(C(tree), expected, rtol=1e-5)
+
+
+def test_errors_come_at_trace_time_and_say_what_to_do():
+    images, params = small()
+    with pytest.raises(ValueError, match=r"shape \(4,\), expected one number"):
+        cost.Cost(images, loss=lambda a, y: a - y)(*params)
+    with pytest.raises(ValueError, match="no images"):
+        cost.Cost(images[:0])(*params)
+
+
+MEMORY = """
+import resource, sys
+import jax, jax.numpy as jnp
+from jaxcost import cost, network
+from jaxcost.data import Images
+sizes = eval(sys.argv[1])
+x = jnp.ones((60_000, 784)).block_until_ready()
+C, params = cost.Cost(Images(x, jnp.ones((60_000, 10)))), network.init(jax.random.key(0), sizes)
+few = cost.Cost(Images(x[:100], C.images.y[:100]))  # the compiler's own memory
+for c in (few, C):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    jax.block_until_ready((c(*params), c.per_image(*params), jax.grad(c, (0, 1))(*params)))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+@pytest.mark.parametrize("sizes", [(784, 16, 16, 10), (784, 512, 512, 10)])
+def test_sixty_thousand_images_take_at_most_300_mb_beyond_their_own(sizes):
+    run = subprocess.run([sys.executable, "-c", MEMORY, str(sizes)], capture_output=True, text=True, check=True)
+    assert float(run.stdout) < 300
+
+
+def test_the_embedded_digits_cost_what_numpy_says():
+    _, held_out = data.digits()
+    params = network.init(jax.random.key(5))
+    a = np.asarray(held_out.x, np.float64)
+    for w, b in zip(*params, strict=True):
+        a = 1 / (1 + np.exp(-(a @ np.asarray(w, np.float64).T + np.asarray(b, np.float64))))
+    expected = ((a - np.asarray(held_out.y)) ** 2).sum(1).mean()
+    np.testing.assert_allclose(cost.Cost(held_out)(*params), expected, rtol=1e-6)
