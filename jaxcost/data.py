@@ -5,6 +5,7 @@ Every file is checked against its own header before anything is returned; nothin
 
 import gzip
 import hashlib
+import http.client
 import math
 import os
 import struct
@@ -57,7 +58,7 @@ class Images:
 
     def __getitem__(self, which):
         """The chosen images, as `Images`; `which` is a slice, a mask or an array of indices."""
-        if isinstance(which, int):
+        if isinstance(which, int | np.integer):
             raise TypeError(f"images[{which}] is not a set of images; write images[{which} : {which + 1}]")
         return Images(self.x[which], self.y[which])
 
@@ -75,13 +76,15 @@ def one_hot(labels, classes=10):
     """Desired outputs: a 1 at the label and 0 elsewhere, float32 `[n, classes]`.
 
     Raises:
-        ValueError: a label is negative or not below `classes`.
+        ValueError: labels are not integers, or one is negative or not below `classes`.
 
     Example:
         >>> one_hot([3], classes=5).tolist()
         [[0.0, 0.0, 0.0, 1.0, 0.0]]
     """
     labels = np.asarray(labels)
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"labels are {labels.dtype}, expected integers")
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
         raise ValueError(f"labels lie in {labels.min()} to {labels.max()}, expected 0 to {classes - 1}")
     return jnp.asarray(np.eye(classes, dtype=np.float32)[labels])
@@ -213,11 +216,10 @@ def mnist(folder=None, *, mirrors=MIRRORS, timeout=30.0):
 
 
 def _load(folder, train, test, classes=10, sums=None):
-    parts = [_pair(Path(folder), part, classes, sums or {}) for part in (train, test)]
-    widths = [images.x.shape[1] for images in parts]
-    if widths[0] != widths[1]:
-        raise ValueError(f"{folder}: expected two parts of one image size, found {widths[0]} and {widths[1]} pixels")
-    return tuple(parts)
+    parts, sizes = zip(*(_pair(Path(folder), part, classes, sums or {}) for part in (train, test)), strict=True)
+    if sizes[0] != sizes[1]:
+        raise ValueError(f"{folder}: expected two parts of one image size, found {sizes[0]} and {sizes[1]} pixels")
+    return parts
 
 
 def _pair(folder, part, classes, sums):
@@ -232,7 +234,7 @@ def _pair(folder, part, classes, sums):
     if labels.max() >= classes:
         raise ValueError(f"{paths[1]}: expected labels 0 to {classes - 1}, found {labels.max()}")
     x = pixels.reshape(len(pixels), -1).astype(np.float32) / np.float32(255)
-    return Images(jnp.asarray(x), one_hot(labels, classes))
+    return Images(jnp.asarray(x), one_hot(labels, classes)), pixels.shape[1:]
 
 
 def _find(folder, name):
@@ -258,7 +260,7 @@ def _download(name, folder, mirrors, timeout):
             read_idx(part, 3 if "idx3" in name else 1, MNIST[name.removesuffix(".gz")])
             part.replace(folder / name)
             return
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             failures.append(f"{mirror}{name}: {error}")
         finally:
             part.unlink(missing_ok=True)

@@ -54,7 +54,9 @@ def main(doc, Settings, run, draw, arguments=None):
 def parse(doc, Settings, arguments=None):
     """The settings that a command line asks for, and the flags that all scripts have."""
     small = "--small" in (sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=doc, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--small", action="store_true", help="a run of seconds, to see that all works")
     parser.add_argument("--draw", metavar="FILE", help="draw a saved result again, and compute nothing")
     parser.add_argument("--output", metavar="FOLDER", help="where result and figures go")

@@ -1,4 +1,4 @@
-"""One result, one file: arrays by path and one JSON text, in an .npz without pickle.
+"""One result, one file: numbered arrays and one JSON text, in an .npz without pickle.
 
 The text holds the result's structure and where it comes from: settings, versions, device, time, and whatever
 the caller adds, such as the fingerprint of the images.
@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import zipfile
+import zlib
 from importlib import metadata
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import jax
 import numpy as np
 
 FORMAT = 1
+DAMAGE = (ValueError, TypeError, AttributeError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 PLAIN = (str, bool, int, float, type(None))
 
 
@@ -31,7 +33,7 @@ def save(path, result, *, settings=None, **about):
         **about: more to know about it, such as `data=images.fingerprint`; plain values.
 
     Raises:
-        ValueError: the path does not end in .npz.
+        ValueError: the path does not end in .npz, or settings hold a number that is not finite.
         TypeError: something in the result cannot be saved; names its place.
 
     Example:
@@ -48,9 +50,9 @@ def save(path, result, *, settings=None, **about):
     text = {
         "format": FORMAT,
         "structure": _described(result, "result", arrays),
-        "provenance": {"settings": settings or {}, **about, **_here()},
+        "provenance": {**about, "settings": settings or {}, **_here()},
     }
-    arrays["json"] = np.array(json.dumps(text))
+    arrays["json"] = np.array(json.dumps(text, allow_nan=False))
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
@@ -75,7 +77,11 @@ def load(path, like=None):
         ValueError: it is not a result of this kit, or differs from what is expected; names what and where.
     """
     arrays = _read(path)
-    found = _rebuilt(path, _text(path, arrays)["structure"], arrays)
+    structure = _text(path, arrays)["structure"]
+    try:
+        found = _rebuilt(path, structure, arrays)
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: expected the structure of a result, found {structure} ({error})") from error
     if like is not None:
         _compare(path, found, like)
     return found
@@ -109,16 +115,17 @@ def _version(name):
 
 
 def _described(value, place, arrays):
-    """The structure of a value as plain JSON; arrays go into `arrays` under their place."""
+    """The structure of a value as plain JSON; arrays go into `arrays`, numbered, so that no two names collide."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, PLAIN):
         return {"value": repr(value)} if isinstance(value, float) and not np.isfinite(value) else value
     if isinstance(value, np.ndarray | jax.Array):
-        if jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended) or value.dtype == object:
+        if value.dtype.type.__module__ != "numpy" or value.dtype.hasobject:
             raise TypeError(f"{place} is an array of {value.dtype}, expected numbers; save a seed, not a key")
-        arrays[place] = np.asarray(value)
-        return {"array": place}
+        name = f"array{len(arrays)}"
+        arrays[name] = np.asarray(value)
+        return {"array": name}
     if isinstance(value, dict):
         if not all(isinstance(name, str) for name in value):
             raise TypeError(f"{place} has the keys {list(value)}, expected strings")
@@ -138,7 +145,7 @@ def _rebuilt(path, text, arrays):
         return text
     again = lambda item: _rebuilt(path, item, arrays)
     match text:
-        case {"value": number}:
+        case {"value": ("nan" | "inf" | "-inf") as number}:
             return float(number)
         case {"array": place}:
             if place not in arrays:
@@ -148,7 +155,7 @@ def _rebuilt(path, text, arrays):
             return {name: again(item) for name, item in items.items()}
         case {"tuple": items}:
             return tuple(map(again, items))
-        case {"list": items}:
+        case {"list": list(items)}:
             return list(map(again, items))
         case {"type": name, "fields": fields}:
             kind = _kind(path, name)
@@ -161,8 +168,8 @@ def _rebuilt(path, text, arrays):
 def _kind(path, name):
     """A result type of this kit by its name; nothing else is ever imported or called."""
     module, _, attribute = name.rpartition(".")
-    room = Path(__file__).with_name(f"{module.removeprefix('jaxcost.')}.py")
-    ours = module.startswith("jaxcost.") and room.exists()
+    room = module.removeprefix("jaxcost.")
+    ours = module.startswith("jaxcost.") and room.isidentifier() and Path(__file__).with_name(f"{room}.py").exists()
     kind = getattr(importlib.import_module(module), attribute, None) if ours else None
     if not (isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")):
         raise ValueError(f"{path}: expected a result type of this kit, found {name}")
@@ -174,9 +181,9 @@ def _read(path):
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected a result file, found {'a folder' if path.exists() else 'nothing'}")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return dict(file)
-    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise ValueError(f"{path}: expected an .npz without pickle, found something else ({error})") from error
 
 
@@ -198,7 +205,8 @@ def _compare(path, found, like):
     if found_structure != structure:
         raise ValueError(f"{path}: expected the structure {structure}, found {found_structure}")
     for (place, a), (_, b) in zip(found_leaves, leaves, strict=True):
-        for what, value in (("shape", np.shape), ("type", lambda x: np.asarray(x).dtype)):
+        kind = lambda x: "text" if isinstance(x, str) else np.asarray(x).dtype
+        for what, value in (("shape", np.shape), ("type", kind)):
             if value(a) != value(b):
                 where = jax.tree_util.keystr(place)
                 raise ValueError(f"{path}: expected the {what} {value(b)} at {where}, found {value(a)}")

@@ -216,6 +216,15 @@ def test_numpy_reads_the_whole_file_without_pickle(path):
     assert len(arrays) == 5 + 2 * 4 + 4
 
 
+def test_the_text_is_strict_json_whatever_the_numbers(path):
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    results.save(path, {"a": math.nan, "b": [math.inf, -math.inf, np.float32("nan")]})
+    with np.load(path) as file:
+        json.loads(str(file["json"]), parse_constant=refuse)
+
+
 def test_the_folder_is_made_and_the_path_may_be_text(tmp_path):
     results.save(str(tmp_path / "a" / "b" / "c.npz"), 1)
     assert results.load(str(tmp_path / "a" / "b" / "c.npz")) == 1
