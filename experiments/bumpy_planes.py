@@ -34,7 +34,9 @@ class Settings:
     rate: float = setting(1.5, "Nielsen's learning rate 3, for a cost without his factor 1/2")
     batch: int = setting(10, "Nielsen's mini-batch")
     epochs: int = setting(30, "Nielsen's number of epochs", small=3)
-    half_widths: tuple = setting((0.01, 0.03, 0.125, 0.5, 2.0, 8.0, 32.0), "1 is the length of the weights")
+    half_widths: tuple = setting(
+        (0.01, 0.03, 0.125, 0.5, 2.0, 8.0, 32.0), "1 is the length of the weights", small=(0.03, 2.0, 32.0)
+    )
     points: int = setting(61, "grid points a side, odd so that the network is one of them", small=21)
     line_points: int = setting(801, "points of the line, which spans the second largest half-width", small=101)
 

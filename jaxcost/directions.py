@@ -4,12 +4,14 @@ A direction is a tuple of the same structure as the parameters. Leaves of one ax
 (also the scales of normalisation layers); all others as weights.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.flatten_util import ravel_pytree
 
 BIASES = ("zero", "vector", "entry")
 
@@ -30,6 +32,7 @@ class Principal(NamedTuple):
     off: np.ndarray
 
 
+@jax.jit
 def gaussian(key, params):
     """A direction of independent N(0, 1) numbers, uniform over all directions once normalised.
 
@@ -37,12 +40,10 @@ def gaussian(key, params):
         >>> from jaxcost import network
         >>> u = gaussian(jax.random.key(1), network.init(jax.random.key(0)))
         >>> print(f"{optax.tree.norm(u):.0f}")  # about the root of 13,002
-        114
+        113
     """
-    leaves, structure = jax.tree.flatten(params)
-    keys = jax.random.split(key, len(leaves))
-    drawn = [jax.random.normal(k, jnp.shape(leaf), leaf.dtype) for k, leaf in zip(keys, leaves, strict=True)]
-    return jax.tree.unflatten(structure, drawn)
+    flat, unravel = ravel_pytree(params)
+    return unravel(jax.random.normal(key, flat.shape, flat.dtype))
 
 
 def filter_normalized(direction, params, *, axis=0, biases="zero"):
@@ -75,7 +76,7 @@ def filter_normalized(direction, params, *, axis=0, biases="zero"):
         >>> bool(jnp.allclose(*rows)), float(jnp.abs(u.b[0]).max())
         (True, 0.0)
     """
-    return _normalized(direction, params, lambda d: [i for i in range(d.ndim) if i != axis % d.ndim], biases)
+    return _normalized(direction, params, axis, biases)
 
 
 def layer_normalized(direction, params, *, biases="zero"):
@@ -89,16 +90,18 @@ def layer_normalized(direction, params, *, biases="zero"):
     Raises:
         ValueError: `biases` is none of these.
     """
-    return _normalized(direction, params, lambda d: list(range(d.ndim)), biases)
+    return _normalized(direction, params, None, biases)
 
 
-def _normalized(direction, params, axes_of, biases):
+@partial(jax.jit, static_argnames=("axis", "biases"))
+def _normalized(direction, params, axis, biases):
+    """Weights scaled to length along all axes but `axis`, biases by their rule."""
     if biases not in BIASES:
         raise ValueError(f"biases={biases!r}, expected one of {', '.join(map(repr, BIASES))}")
 
     def scaled(d, p):
         if d.ndim > 1:
-            return _with_length(d, p, tuple(axes_of(d)))
+            return _with_length(d, p, tuple(i for i in range(d.ndim) if axis is None or i != axis % d.ndim))
         if biases == "zero":
             return jnp.zeros_like(d)
         return _with_length(d, p, tuple(range(d.ndim)) if biases == "vector" else ())
@@ -191,7 +194,8 @@ def principal(trajectory, k=2):
     if not s[k - 1] > 1e-6 * s[0]:
         raise ValueError(f"the steps do not vary along {k} directions: singular values {s[:k]}")
     last = jax.tree.map(lambda leaf: leaf[-1], trajectory)
-    directions = tuple(_tree(row, last) for row in rows[:k])
+    flat, unravel = ravel_pytree(last)
+    directions = tuple(unravel(jnp.asarray(row, flat.dtype)) for row in rows[:k])
     here, off = coordinates(trajectory, last, directions)
     return Principal(directions, s[:k] ** 2 / np.sum(s**2), here, off)
 
@@ -227,10 +231,3 @@ def _vector(tree):
 def _matrix(trajectory):
     leaves = [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(trajectory)]
     return np.concatenate([leaf.reshape(len(leaf), -1) for leaf in leaves], 1)
-
-
-def _tree(vector, like):
-    leaves, structure = jax.tree.flatten(like)
-    parts = np.split(vector, np.cumsum([leaf.size for leaf in leaves])[:-1])
-    shaped = [jnp.asarray(p.reshape(leaf.shape), leaf.dtype) for p, leaf in zip(parts, leaves, strict=True)]
-    return jax.tree.unflatten(structure, shaped)

@@ -63,7 +63,7 @@ def test_bumpy_planes_finds_one_minimum_about_a_trained_network(ran):
     costs = result["costs"]
     assert costs[0] > costs[result["half"]] > costs[-1]
     trained = result["networks"]["trained"]["ladder"]
-    assert list(trained) == ["0.01", "0.03", "0.125", "0.5", "2", "8", "32"]
+    assert list(trained) == ["0.03", "2", "32"]
     assert trained["2"]["minima"].count == 1
     for cut in result["networks"].values():
         for step in cut["ladder"].values():
