@@ -171,7 +171,11 @@ def draw_lines(result):
     for name, cut in result["networks"].items():
         plot.line(left, cut["line"], f"{name}: {said(cut['line_minima'])}", lw=1)
         ladder = cut["ladder"]
-        right.plot(list(map(float, ladder)), [s["minima"].count for s in ladder.values()], "o-", label=name)
+        widths, steps = list(map(float, ladder)), ladder.values()
+        (drawn,) = right.plot(widths, [s["minima"].count for s in steps], "o-", label=name)
+        on_grid = [s["minima"].count + s["grid_only"].count for s in steps]
+        right.plot(widths, on_grid, ":", color=drawn.get_color())
+    right.plot([], [], ":", color="gray", label="those of the grid alone added")
     left.set_yscale("log")
     left.set_xlabel("α, 1 = the length of each neuron's own weights")
     left.set_title("C along one random line through each network")
@@ -181,9 +185,9 @@ def draw_lines(result):
     right.yaxis.set_major_formatter("{x:g}")
     right.set_xlabel("half-width of the plane")
     right.set_ylabel("minima deeper than the noise floor")
-    right.set_title("A bowl nearby, bumps far out: minima on the planes")
-    for ax in (left, right):
-        ax.legend(fontsize=9)
+    right.set_title("Minima on the planes, by half-width")
+    for ax, place in ((left, "center right"), (right, "upper left")):
+        ax.legend(fontsize=8, loc=place)
         ax.grid(alpha=0.3)
     return figure
 

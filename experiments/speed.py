@@ -135,8 +135,7 @@ def draw(path):
     ms = [1e3 * np.median(result["times"][name]) for name in names]
     bars = ax.barh(names, ms)
     ax.bar_label(bars, [f"{value:.2f} ms" for value in ms], padding=3)
-    ax.set_xscale("log")
-    ax.set_xlim(right=4 * max(ms))
+    ax.set_xlim(right=1.2 * max(ms))
     ax.invert_yaxis()
     ax.set_xlabel(f"milliseconds a point, {result['images']:,} images")
     return experiment.save_figures(path, {"ways": figure})

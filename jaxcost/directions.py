@@ -158,7 +158,7 @@ def between(a, b):
 def through(a, b, c):
     """An orthonormal basis of the plane through three networks; a is the origin, b lies along the first.
 
-    Garipov et al. 2018 (arXiv 1802.10026), section 3.
+    Garipov et al. 2018 (arXiv 1802.10026).
 
     Returns:
         `(u, v)`; where a, b and c lie on it is `coordinates`.
