@@ -9,7 +9,10 @@ image: squaring makes big misses dominate.
     python experiments/learning.py --data FOLDER --seeds 10 --sizes 784 30 10
     python experiments/learning.py --batch 0 --epochs 500       each step a full pass over all images
 
-NUMBERS
+Expect, with ten networks on MNIST, as best epoch's test accuracy, median (lowest to highest): 784-16-16-10 94.2 %
+(93.8 to 94.6), 784-30-10 95.5 % (94.9 to 95.8), 784-100-10 87.0 % (77.6 to 97.0), where nine of ten never learn one
+or two of the digits. On the embedded digits, with five networks: C 0.055 on training images, 0.15 on held-out ones,
+held-out accuracy 90.5 %, and the worst 1 % of the images carry 35 % of the first network's cost.
 """
 
 from dataclasses import dataclass

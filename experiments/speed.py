@@ -5,7 +5,8 @@ Run it with nothing else running. The ways take turns, and each ratio is the med
     python experiments/speed.py --data FOLDER       60,000 MNIST images
     python experiments/speed.py                     the embedded digits
 
-NUMBERS
+Expect, on MNIST and two cores, `slices.plane` to be 7 (jax 0.10) to 10 (jax 0.12) times faster than the jitted cost in
+`lax.map`, and 40 to 50 times faster than the usual loop.
 """
 
 import time

@@ -79,7 +79,7 @@ def test_something_is_hoisted(model):
 
 
 def test_directions_of_kernels_are_normalised_by_their_last_axis():
-    f, params = linen()
+    _, params = linen()
     u = directions.filter_normalized(directions.gaussian(jax.random.key(2), params), params, axis=-1)
     for name in ("Conv_0", "Conv_1", "Dense_0"):
         of = lambda tree, name=name: np.asarray(tree["params"][name]["kernel"]).reshape(
