@@ -128,7 +128,7 @@ def total_variation(values, floor=0.0):
 
     Example:
         >>> total_variation(np.array([0.0, 2.0, 1.0, 3.0])), total_variation(np.array([0.0, 2.0, 1.0, 3.0]), 1.5)
-        (4.0, 3.0)
+        (5.0, 3.0)
     """
     return float(np.abs(np.diff(_turns(values, floor))).sum())
 
@@ -147,7 +147,7 @@ def excess_variation(values, floor=0.0):
 
     Example:
         >>> excess_variation(np.array([0.0, 2.0, 1.0, 3.0]))
-        1.0
+        2.0
     """
     turns = _turns(values, floor)
     return float(np.abs(np.diff(turns)).sum() - abs(turns[-1] - turns[0]))

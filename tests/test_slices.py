@@ -104,19 +104,17 @@ def test_the_floor_covers_the_error_at_every_point_and_is_not_much_more():
     assert max(errors) < there.floor < 40 * max(errors)
 
 
-@pytest.mark.parametrize("half_width", [1e-2, 1e-3, 1e-4, 1e-5])
-def test_rounding_makes_minima_on_smooth_lines_and_none_of_them_is_above_the_floor(half_width):
-    C, params, u, _ = problem(n=200)
-    false, raw = 0, 0
-    for i in range(10):
-        u = directions.filter_normalized(directions.gaussian(jax.random.key(i), params), params)
-        there = slices.line(C, params, u, jnp.linspace(half_width, 3 * half_width, 201))  # beside any minimum
-        slope = np.diff([exact(C, params, (a,), u) for a in there.alphas[[0, -1]]])
-        raw += bumpiness.local_minima(there.values).count
-        false += bumpiness.local_minima(there.values, there.floor).count
-        assert np.isfinite(slope).all()
-    assert false == 0
-    assert raw > 0 or half_width > 1e-4
+def test_rounding_makes_minima_on_smooth_lines_and_none_of_them_is_above_the_floor():
+    C, params, _, _ = problem(n=200)
+    raw, above = 0, 0
+    for half_width in (1e-2, 1e-3, 1e-4, 1e-5):
+        for i in range(10):
+            u = directions.filter_normalized(directions.gaussian(jax.random.key(i), params), params)
+            there = slices.line(C, params, u, jnp.linspace(half_width, 3 * half_width, 201))  # a monotone stretch
+            raw += bumpiness.local_minima(there.values).count
+            above += bumpiness.local_minima(there.values, there.floor).count
+    assert raw > 20
+    assert above == 0
 
 
 def test_nonfinite_values_stay_and_are_counted():
