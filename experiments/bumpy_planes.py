@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxcost import bumpiness, cost, descent, directions, experiment, network, plot, results, slices
+from jaxcost import bumpiness, cost, critical, descent, directions, experiment, network, plot, results, slices
 from jaxcost.experiment import setting
 
 NETWORKS = ("untrained", "half-trained", "trained")
@@ -71,7 +71,7 @@ def run(settings):
             axis = jnp.linspace(-half_width, half_width, settings.points)
             plane = slices.plane(C, params, u, v, axis, axis)
             minima = bumpiness.local_minima(plane.values, plane.floor)
-            _, stays = slices.settle(C, params, (u, v), plane, minima.indices)
+            _, stays = critical.settle(C, params, (u, v), plane, minima.indices)
             ladder[f"{half_width:g}"] = {
                 "plane": plane,
                 "minima": minima.chosen(stays),

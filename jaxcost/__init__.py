@@ -11,6 +11,7 @@ are the instruments to look at it. Import the rooms themselves, `from jaxcost im
     directions   random, normalised, orthonormal, principal directions
     hoist        what is affine along a slice is computed once
     slices       lines, planes and grids of C, with their noise floor
+    critical     which minima of a grid are minima of C
     bumpiness    numbers from a slice: minima with their depth, variation
     results      one result, one file
     plot         figures, drawn on given axes

@@ -26,7 +26,7 @@ def contour(ax, plane, minima=None, grid_only=None, *, bar=True):
         ax: matplotlib axes.
         plane: a `slices.Slice` of two axes. Non-finite values are left white.
         minima: a `bumpiness.Minima` to mark in red, or None.
-        grid_only: another, to mark in white: those that `slices.settle` found to be none of C.
+        grid_only: another, to mark in white: those that `critical.settle` found to be none of C.
         bar: draw a colour bar, in units of C.
     """
     values = np.where(np.isfinite(plane.values), plane.values, np.nan)

@@ -136,8 +136,12 @@ def evaluate(C, origin, directions, points):
 
     Returns:
         `[m]`, a numpy array of the type of the parameters.
+
+    Raises:
+        ValueError: there are no points, or not of one coordinate a direction.
     """
-    return _in_tiles(_values, C, origin, directions, points, math.ceil(len(points) / math.ceil(len(points) / TILE)))
+    tiles = max(1, math.ceil(len(points) / TILE))
+    return _in_tiles(_values, C, origin, directions, points, math.ceil(len(points) / tiles))
 
 
 def derivatives(C, origin, directions, points):
@@ -149,56 +153,11 @@ def derivatives(C, origin, directions, points):
     return _in_tiles(_derivatives, C, origin, directions, points, SMALL_TILE)
 
 
-def settle(C, origin, directions, there, indices, *, steps=20):
-    """Let grid minima run downhill on the slice itself, and tell which are minima of C, not only of the grid.
-
-    A narrow valley that runs askew to the grid looks like a string of minima, one wherever a grid point comes near
-    its floor, and the finer the grid the more there are. From each grid point this takes Newton steps on the
-    exact gradient g and Hessian H, |H|^-1 g with |H| by its eigenvalues' sizes, at most half a cell along each
-    eigenvector. A minimum stays if it comes, within its neighbours' coordinates, to a point where H is positive
-    definite and the fall that is still to be had, g H^-1 g / 2, is within the noise floor.
-
-    Args:
-        C: a `cost.Cost`.
-        origin: tuple of C's arguments.
-        directions: the directions of the slice.
-        there: the `Slice` of these.
-        indices: grid indices `[m, k]`, none on the edge, as in `bumpiness.Minima`.
-        steps: number of Newton steps.
-
-    Returns:
-        `(points, stays)`: coordinates after the last step, `[m, k]`, and whether it is a minimum and
-        none before it in the list is the same one, `[m]`.
-    """
-    low, start, high = (
-        np.stack([axis[i + d] for axis, i in zip(there.axes, indices.T, strict=True)], 1).astype(np.float64)
-        for d in (-1, 0, 1)
-    )
-    cell = (high - low) / 2
-    points, stays, moving = start.copy(), np.zeros(len(start), bool), np.arange(len(start))
-    for _ in range(steps + 1):
-        if not len(moving):
-            break
-        _, g, H = derivatives(C, origin, directions, points[moving])
-        finite = np.isfinite(g).all(1) & np.isfinite(H).all((1, 2))
-        moving, g, H = moving[finite], g[finite] * cell[moving[finite]], H[finite]
-        sizes, vectors = np.linalg.eigh(H * cell[moving, :, None] * cell[moving, None, :])
-        slopes = np.einsum("mij,mi->mj", vectors, g)
-        steep = np.maximum(np.abs(sizes), np.maximum(2 * np.abs(slopes), np.finfo(np.float64).tiny))
-        there_yet = (sizes.min(1) > 0) & ((slopes**2 / steep).sum(1) / 2 <= there.floor)
-        stays[moving[there_yet]] = True
-        moving, fall = moving[~there_yet], np.einsum("mij,mj->mi", vectors, slopes / steep)[~there_yet]
-        points[moving] -= cell[moving] * fall
-        moving = moving[((low <= points) & (points <= high)).all(1)[moving]]
-    for i in np.flatnonzero(stays):  # of grid minima that ran into one, the first speaks for it
-        same = (np.abs(points[:i] - points[i]) < cell[i] / 2).all(1)
-        stays[i] = not (same & stays[:i]).any()
-    return points, stays
-
-
 def _in_tiles(f, C, origin, directions, points, size):
-    """F at tiles of points of one size, so that it compiles once; the results joined. Shows a progress bar."""
+    """Evaluate f at tiles of points of one size, compiled once, and join the results. Shows a progress bar."""
     points = np.asarray(points, jax.tree.leaves(origin)[0].dtype)
+    if points.shape[1:] != (len(directions),) or not len(points):
+        raise ValueError(f"points have shape {points.shape}, expected [m, {len(directions)}] with at least one point")
     tiles = math.ceil(len(points) / size)
     padded = np.pad(points, ((0, tiles * size - len(points)), (0, 0)), mode="edge")
     results = []

@@ -18,6 +18,7 @@ ORDER = [
     "directions",
     "hoist",
     "slices",
+    "critical",
     "bumpiness",
     "results",
     "plot",

@@ -139,48 +139,6 @@ def test_derivatives_are_those_of_the_cost_along_the_slice(x64):
         np.testing.assert_allclose(H, jax.hessian(along)(jnp.asarray(s)), rtol=1e-9, atol=1e-11)
 
 
-def analytic(surface):
-    """A cost whose surface on the plane of u and v is a given function of the coordinates."""
-    C = cost.Cost(Images(jnp.ones((3, 2)), jnp.zeros((3, 1))), lambda x, p: surface(p), lambda a, y: a)
-    return C, (jnp.zeros(2),), (jnp.array([1.0, 0.0]),), (jnp.array([0.0, 1.0]),)
-
-
-def found(surface, points=41, half_width=4.0):
-    C, origin, u, v = analytic(surface)
-    axis = jnp.linspace(-half_width, half_width, points)
-    there = slices.plane(C, origin, u, v, axis, axis)
-    minima = bumpiness.local_minima(there.values, there.floor)
-    return minima, *slices.settle(C, origin, (u, v), there, minima.indices)
-
-
-def test_a_string_of_grid_minima_in_an_askew_valley_does_not_settle():
-    valley = lambda p: 50 * (p[1] - 0.37 * p[0]) ** 2 + 0.1 * p[0]
-    for points in (21, 41, 81):
-        minima, _, stays = found(valley, points)
-        assert minima.count > 3
-        assert not stays.any()
-
-
-def test_true_minima_settle_where_they_are():
-    minima, points, stays = found(lambda p: 50 * (p[1] - 0.37 * p[0]) ** 2 + 0.05 * (p[0] - 1.1) ** 2)
-    assert minima.count > stays.sum() == 1
-    np.testing.assert_allclose(points[stays][0], [1.1, 0.37 * 1.1], atol=2e-3)
-    minima, points, stays = found(lambda p: jnp.cos(2 * p[0] + 1) + jnp.cos(2 * p[1]), 61)
-    # minima where 2 p0 + 1 and 2 p1 are odd multiples of pi: (-3.64, -0.5 and 2.64 + ...) by (+-pi/2) within 4
-    true = [(x, y) for x in (np.pi * np.array([-3, -1, 1]) - 1) / 2 for y in (-np.pi / 2, np.pi / 2) if abs(x) < 4]
-    assert stays.all()
-    np.testing.assert_allclose(np.sort(points, axis=0), np.sort(true, axis=0), atol=1e-2)
-
-
-def test_two_grid_minima_of_one_minimum_are_counted_once():
-    C, origin, u, v = analytic(lambda p: (p[0] - 0.5) ** 2 + p[1] ** 2)
-    there = slices.plane(C, origin, u, v, jnp.arange(-2.0, 4.0), jnp.arange(-2.0, 3.0))
-    _, stays = slices.settle(C, origin, (u, v), there, np.array([[2, 2], [3, 2]]))
-    assert stays.tolist() == [True, False]
-    _, none = slices.settle(C, origin, (u, v), there, np.zeros((0, 2), int))
-    assert none.shape == (0,)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -204,6 +162,15 @@ def test_an_axis_that_is_none_is_named(axis):
         slices.plane(C, params, u, v, [0.0], axis)
     with pytest.raises(ValueError, match="1 axes and 2 directions"):
         slices.grid(C, params, (u, v), ([0.0],))
+
+
+def test_points_that_are_none_are_named():
+    C, params, u, v = problem()
+    for f in (slices.evaluate, slices.derivatives):
+        with pytest.raises(ValueError, match=r"shape \(0, 2\), expected \[m, 2\]"):
+            f(C, params, (u, v), np.zeros((0, 2)))
+        with pytest.raises(ValueError, match=r"shape \(3,\), expected \[m, 1\]"):
+            f(C, params, (u,), np.zeros(3))
 
 
 def test_a_second_slice_is_not_traced_again():
