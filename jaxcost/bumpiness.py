@@ -46,8 +46,8 @@ def local_minima(values, floor=0.0):
 
     Neighbours are all points that touch, 2 in a line, 8 in a plane. Ties: equal neighbours are one basin, so a
     flat bottom is one minimum, at its first point in reading order; of two equally low basins that meet,
-    the later in reading order dies. NaN is treated as the edge: next to the unknown nothing is counted.
-    +inf is a wall.
+    the later in reading order dies. NaN and -inf are treated as the edge: next to the unknown nothing is
+    counted. +inf is a wall, and a basin that it encloses is infinitely deep.
 
     Edelsbrunner, Letscher & Zomorodian 2002; here relative to the boundary of the grid.
 

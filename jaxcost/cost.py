@@ -43,6 +43,7 @@ def quadratic(a, y):
         >>> print(f"{quadratic(shrug, y):.2f} {(shrug[3] - y[3]) ** 2:.2f}")
         0.90 0.81
     """
+    _alike(a, y)
     return optax.squared_error(a, y).sum()
 
 
@@ -53,6 +54,7 @@ def absolute(a, y):
         >>> print(f"{absolute(jnp.array([0.2, 0.9]), jnp.array([0.0, 1.0])):.1f}")
         0.3
     """
+    _alike(a, y)
     return jnp.abs(a - y).sum()
 
 
@@ -66,6 +68,7 @@ def cross_entropy(a, y):
         >>> print(f"{cross_entropy(jnp.array([0.5, 0.5]), jnp.array([0.0, 1.0])):.4f}")  # 2 ln 2
         1.3863
     """
+    _alike(a, y)
     return -(xlogy(y, a) + xlog1py(1 - y, -a)).sum()
 
 
@@ -76,6 +79,7 @@ def sigmoid_cross_entropy(z, y):
         >>> print(f"{sigmoid_cross_entropy(jnp.array([100.0]), jnp.array([0.0])):.0f}")
         100
     """
+    _alike(z, y)
     return optax.sigmoid_binary_cross_entropy(z, y).sum()
 
 
@@ -86,6 +90,7 @@ def softmax_cross_entropy(z, y):
         >>> print(f"{softmax_cross_entropy(jnp.zeros(10), jnp.eye(10)[3]):.4f}")  # ln 10
         2.3026
     """
+    _alike(z, y)
     return optax.softmax_cross_entropy(z, y)
 
 
@@ -96,7 +101,18 @@ def hinge(z, y):
         >>> print(f"{hinge(jnp.array([2.0, -0.5]), jnp.array([1.0, 0.0])):.1f}")
         0.5
     """
+    _alike(z, y)
     return optax.hinge_loss(z, 2 * y - 1).sum()
+
+
+def _alike(a, y):
+    """Refuse to broadcast labels against outputs.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if jnp.shape(a) != jnp.shape(y):
+        raise ValueError(f"outputs have shape {jnp.shape(a)} and desired outputs {jnp.shape(y)}, expected one shape")
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["images"], meta_fields=["f", "loss", "block"])
@@ -183,7 +199,8 @@ def _per_image(C, params):
 def _accuracy(C, params):
     def block(images, new):
         guess = jax.vmap(C.f, (0, *(None,) * len(params)))(images.x, *params)
-        return jnp.where(new, guess.argmax(-1) == images.y.argmax(-1), False).sum()
+        label = images.y if images.y.ndim == 1 else images.y.argmax(-1)  # labels as they are, or one-hot
+        return jnp.where(new, guess.argmax(-1) == label, False).sum()
 
     return map_blocks(block, C, params).sum() / len(C.images.x)
 
@@ -204,6 +221,8 @@ def map_blocks(f, C, params, most=None):
         The results of f, stacked along a new first axis, one entry a block.
     """
     n = len(C.images.x)
+    if C.block is not None and C.block < 1:
+        raise ValueError(f"block={C.block}, expected a positive number of images, or None")
     blocks = math.ceil(n / min(C.block or _block(C, params), most or n))
     size = math.ceil(n / blocks)
     if blocks == 1:  # no loop: nothing to bound, and XLA sees the images whole

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from jaxcost.cost import Cost
 
@@ -142,7 +143,8 @@ def ensemble(keys, C, init, optimizer, *, steps, batch=None, every=1, watch=None
 
 @partial(jax.jit, static_argnames=("optimizer", "records", "batch", "every", "keep"))
 def _descend(key, C, params, watch, optimizer, records, batch, every, keep):
-    n = len(C.images)
+    n = len(C.images.x)
+    optimizer = optax.with_extra_args_support(optimizer)
     per_epoch = n // (batch or n)
 
     def step(carry, t):
@@ -153,14 +155,16 @@ def _descend(key, C, params, watch, optimizer, records, batch, every, keep):
             epoch, i = t // per_epoch, t % per_epoch
             shuffled = lambda: jax.random.permutation(jax.random.fold_in(key, epoch), n)
             order = jax.lax.cond(i == 0, shuffled, lambda: order)
-            images = images[jax.lax.dynamic_slice_in_dim(order, i * batch, batch)]
-        slope = gradient(Cost(images, C.f, C.loss, C.block), params)
-        updates, state = optimizer.update(slope, state, params)
+            chosen = jax.lax.dynamic_slice_in_dim(order, i * batch, batch)
+            images = jax.tree.map(lambda leaf: leaf[chosen], images)
+        here = lambda params: Cost(images, C.f, C.loss, C.block)(*params)
+        value, slope = jax.value_and_grad(here)(params)
+        updates, state = optimizer.update(slope, state, params, value=value, grad=slope, value_fn=here)
         params = jax.tree.map(lambda p, update: p + update.astype(p.dtype), params, updates)
         return (params, state, order), None
 
     def record(params):
-        watched = {name: f(*params) for name, f in watch.items()}
+        watched = {name: jax.tree.map(jnp.asarray, f(*params)) for name, f in watch.items()}
         return C(*params), watched, params if keep else None
 
     def stretch(carry, r):
@@ -178,7 +182,7 @@ def _watched(watch: Mapping[str, Callable] | None):
     """The functions to watch, each made a pytree where it is not one already, so that jit can take it.
 
     Raises:
-        ValueError: one closes over its images, or is no function.
+        ValueError: one is no function.
     """
     watch = dict(watch or {})
     for name, f in watch.items():
@@ -192,8 +196,8 @@ def _watched(watch: Mapping[str, Callable] | None):
 def _check(C, steps, batch, every):
     if every < 1 or steps < 1 or steps % every:
         raise ValueError(f"steps={steps} and every={every}, expected steps to be a positive multiple of every")
-    if batch is not None and not 1 <= batch <= len(C.images):
-        raise ValueError(f"batch={batch}, expected 1 to {len(C.images)}, the number of images, or None for all")
+    if batch is not None and not 1 <= batch <= len(C.images.x):
+        raise ValueError(f"batch={batch}, expected 1 to {len(C.images.x)}, the number of images, or None for all")
 
 
 def _reported(run):

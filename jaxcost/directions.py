@@ -66,7 +66,7 @@ def filter_normalized(direction, params, *, axis=0, biases="zero"):
         A direction. Where a neuron's weights are all 0, so is the direction.
 
     Raises:
-        ValueError: `biases` is none of these.
+        ValueError: `biases` is none of these, or a weight array has no such axis.
 
     Example:
         >>> from jaxcost import network
@@ -100,6 +100,8 @@ def _normalized(direction, params, axis, biases):
         raise ValueError(f"biases={biases!r}, expected one of {', '.join(map(repr, BIASES))}")
 
     def scaled(d, p):
+        if axis is not None and d.ndim > 1 and not -d.ndim <= axis < d.ndim:
+            raise ValueError(f"axis={axis}, expected one of the {d.ndim} axes of a weight array of shape {d.shape}")
         if d.ndim > 1:
             return _with_length(d, p, tuple(i for i in range(d.ndim) if axis is None or i != axis % d.ndim))
         if biases == "zero":

@@ -23,11 +23,12 @@ from jax.extend import core
 CONSTANT, AFFINE, GENERAL = "constant", "affine", "general"
 
 # Which operands may be affine, together; all others must be constant.
+FIRST, BOTH = slice(1), slice(2)
 JOINTLY = {
-    "add": (0, 1), "sub": (0, 1), "add_any": (0, 1), "neg": (0,), "concatenate": None, "pad": (0, 1),
-    "reshape": (0,), "squeeze": (0,), "expand_dims": (0,), "broadcast_in_dim": (0,), "transpose": (0,),
-    "reduce_sum": (0,), "cumsum": (0,), "rev": (0,), "slice": (0,), "dynamic_slice": (0,), "gather": (0,),
-    "split": (0,), "select_n": (1, 2), "div": (0,), "convert_element_type": (0,), "copy": (0,), "copy_p": (0,),
+    "add": BOTH, "sub": BOTH, "add_any": BOTH, "pad": BOTH, "neg": FIRST, "div": FIRST, "copy": FIRST, "copy_p": FIRST,
+    "reshape": FIRST, "squeeze": FIRST, "expand_dims": FIRST, "broadcast_in_dim": FIRST, "transpose": FIRST,
+    "reduce_sum": FIRST, "cumsum": FIRST, "rev": FIRST, "slice": FIRST, "dynamic_slice": FIRST, "gather": FIRST,
+    "split": FIRST, "convert_element_type": FIRST, "concatenate": slice(None), "select_n": slice(1, None),
 }  # fmt: skip
 # Linear in each of two operands: exactly one may be affine.
 BILINEAR = {"mul", "dot_general", "conv_general_dilated"}
@@ -80,7 +81,10 @@ def split(f, origin, directions, data):
         True
     """
     one = jax.tree.map(lambda leaf: leaf[0], data)
-    program, inputs, output = _flatten(jax.make_jaxpr(f)(one, *origin))
+    closed = jax.make_jaxpr(f)(one, *origin)
+    if closed.effects:  # prints and callbacks must happen as the model says
+        return (origin, directions, data), partial(_plain, f)
+    program, inputs, output = _flatten(closed)
     n_data = len(jax.tree.leaves(data))
     kinds = {v: Kind(CONSTANT, True) for v in inputs[:n_data]}
     kinds |= {v: Kind(AFFINE, False) for v in inputs[n_data:]}
@@ -197,7 +201,9 @@ def _word(eqn, kinds):
     name = eqn.primitive.name
     if any(not jnp.issubdtype(v.aval.dtype, jnp.floating) for v in eqn.outvars):
         return GENERAL
-    if name in JOINTLY and (JOINTLY[name] is None or affine <= set(JOINTLY[name])):
+    if name == "gather" and eqn.params["fill_value"] not in (None, 0):
+        return GENERAL  # what is filled in is a constant, and not linear in the operand
+    if name in JOINTLY and affine <= set(range(len(kinds))[JOINTLY[name]]):
         return AFFINE
     return AFFINE if name in BILINEAR and len(affine) == 1 else GENERAL
 
@@ -240,7 +246,7 @@ def _stacks(op, arguments, kinds):
     affine = [isinstance(v, int) and kinds[v].word == AFFINE for v in op.inputs]
     depth = next(len(a) for a, yes in zip(arguments, affine, strict=True) if yes)
     name = op.eqn.primitive.name
-    jointly = () if name not in JOINTLY else JOINTLY[name] or range(len(arguments))
+    jointly = range(len(arguments))[JOINTLY[name]] if name in JOINTLY else ()
     out = []
     for i, (argument, yes) in enumerate(zip(arguments, affine, strict=True)):
         if not yes and i in jointly:

@@ -32,7 +32,7 @@ def init(key, sizes=(784, 16, 16, 10), *, scale=None):
             `lambda n: n ** -0.5`. Biases are always N(0, 1).
 
     Returns:
-        `Params`, float32.
+        `Params`, of jax's default type, float32.
 
     Raises:
         ValueError: fewer than two sizes, or one that is not positive.

@@ -7,6 +7,7 @@ be read from memory again at every point. Matrix products have full float32 prec
 """
 
 import math
+import warnings
 from functools import partial
 from typing import NamedTuple
 
@@ -28,8 +29,8 @@ class Slice(NamedTuple):
 
     Attributes:
         axes: the coordinates along each direction, `(alphas,)` or `(alphas, betas)` or more.
-        values: `values[i, j]` is C at `(alphas[i], betas[j])`, float32. Non-finite values are kept.
-        floor: rounding noise of the values in units of C (`noise_floor`); no difference below it is real.
+        values: `values[i, j]` is C at `(alphas[i], betas[j])`, in the parameters' type. Non-finite values are kept.
+        floor: rounding noise of the values in units of C (`noise_floor`); no difference below it is evidence.
         norms: Euclidean length of each direction.
         cosines: `[k, k]`, the cosine of each pair of directions.
         nonfinite: number of values that are infinite or NaN.
@@ -178,7 +179,7 @@ def _at_points(f, C, origin, directions, points):
         return jax.lax.map(partial(f, total), points)
 
     sums = cost.map_blocks(block, C, origin, BLOCK)
-    return jax.tree.map(lambda a: a.sum(0) / len(C.images), sums)
+    return jax.tree.map(lambda a: a.sum(0) / len(C.images.x), sums)
 
 
 def _values(total, s):
@@ -197,14 +198,15 @@ def _derivatives(total, s):
 
 
 def noise_floor(C, origin, directions, points, values, *, count=16):
-    """Rounding noise of a slice, in units of C: no dent shallower than this is evidence of anything.
+    """Rounding noise of a slice, estimated, in units of C: no dent shallower than this is evidence of anything.
 
     floor = max(4 max_i |values_i - C64(P(s_i))|, eps max_i |values_i|)
 
-    where i runs over `count` of the slice's own points, C64 is the plain cost in float64, nothing hoisted, and
-    eps is the spacing of float32 at 1. Why 4: the largest of 16 normal deviates is about 2 standard deviations
-    in size, so the floor is about 8, and the difference of two of 10,000 values, each off by noise,
-    exceeds 8 about once in 10^8 pairs.
+    where i runs over `count` of the slice's own points and the eight with the largest costs, C64 is the plain cost in
+    float64, nothing hoisted, and eps is the spacing of the values' type at 1. Why 4: the largest of 16 normal deviates
+    is about 2 standard deviations in size, so the floor is about 8, and the difference of two values, each off by
+    noise, exceeds 8 about once in 10^8 pairs. A model that insists on float32 is compared with its own plain cost in
+    float32, with a warning.
 
     Args:
         C: a `cost.Cost`.
@@ -212,30 +214,41 @@ def noise_floor(C, origin, directions, points, values, *, count=16):
         directions: as in `evaluate`.
         points: likewise.
         values: C there, as it was computed.
-        count: number of points to compare, spread evenly over the list by the golden ratio.
+        count: number of points to compare, spread evenly over those with finite values by the golden ratio.
 
     Returns:
-        A number; NaN if none of the points is finite.
+        A number; NaN if none of the values is finite.
     """
-    golden = (math.sqrt(5) - 1) / 2
-    chosen = np.unique((np.arange(min(count, len(points))) * golden % 1 * len(points)).astype(int))
-    with jax.enable_x64(True):
-        as64 = lambda tree: jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf), jnp.float64), tree)
-        exact = np.asarray(_plain(C, as64(origin), as64(directions), as64(points[chosen])))
-    finite = np.isfinite(exact) & np.isfinite(values[chosen])
-    if not finite.any():
+    finite = np.flatnonzero(np.isfinite(values))
+    if not len(finite):
         return math.nan
-    error = np.abs(values[chosen][finite] - exact[finite]).max()
-    return float(max(4 * error, np.finfo(values.dtype).eps * np.abs(values[np.isfinite(values)]).max()))
+    golden = (math.sqrt(5) - 1) / 2
+    spread = finite[(np.arange(min(count, len(finite))) * golden % 1 * len(finite)).astype(int)]
+    largest = finite[np.argsort(np.abs(values[finite]))[-8:]]
+    chosen = np.unique([*spread, *largest])
+    chosen = np.pad(chosen, (0, count + 8 - len(chosen)), mode="edge")  # one number of points compiles once
+    with jax.enable_x64(True):
+        as64 = lambda tree: jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
+        try:
+            exact = _plain(C, as64(origin), as64(directions), as64(points[chosen]))
+        except TypeError as error:
+            warnings.warn(f"the model does not run in float64, its noise is measured in float32: {error}", stacklevel=2)
+            exact = _plain(C, origin, directions, points[chosen])
+    error = np.abs(values[chosen] - np.asarray(exact))
+    largest_error = error[np.isfinite(error)].max(initial=0)
+    return float(max(4 * largest_error, np.finfo(values.dtype).eps * np.abs(values[finite]).max()))
 
 
 @jax.jit
 def _plain(C, origin, directions, points):
-    """C at points of a slice, nothing hoisted."""
+    """C at points of a slice, nothing hoisted, images in the type of the points."""
+    cast = lambda leaf: leaf.astype(points.dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+    as_points = lambda tree: jax.tree.map(cast, tree)
+    exact = cost.Cost(C.images, lambda x, *p: C.f(as_points(x), *p), lambda a, y: C.loss(a, as_points(y)), C.block)
 
     def at(s):
         move = lambda leaf, *d: leaf + sum(a * b for a, b in zip(s, d, strict=True))
-        return C(*jax.tree.map(move, origin, *directions))
+        return exact(*jax.tree.map(move, origin, *directions))
 
     return jax.lax.map(at, points)
 

@@ -138,6 +138,27 @@ def test_errors_come_at_trace_time_and_say_what_to_do():
         cost.Cost(images[:0])(*params)
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_labels_are_not_broadcast_against_outputs(loss):
+    images, params = small()
+    C = cost.Cost(Images(images.x, images.y.argmax(-1)), loss=loss)
+    with pytest.raises(ValueError, match=r"outputs have shape \(4,\) and desired outputs \(\)"):
+        C(*params)
+
+
+def test_accuracy_takes_labels_as_they_are():
+    images, params = small()
+    labels = cost.Cost(Images(images.x, images.y.argmax(-1)), network.logits, lambda z, y: -z[y])
+    assert cost.accuracy(labels, *params) == cost.accuracy(cost.Cost(images), *params) > 0
+
+
+def test_a_block_is_a_positive_number_of_images():
+    images, params = small()
+    for block in (0, -5):
+        with pytest.raises(ValueError, match=f"block={block}, expected a positive number"):
+            cost.Cost(images, block=block)(*params)
+
+
 MEMORY = """
 import resource, sys
 import jax, jax.numpy as jnp

@@ -10,6 +10,7 @@ from jaxcost import cost, descent, network
 from jaxcost.data import Images
 
 OPTIMIZERS = {"sgd": optax.sgd(0.5), "momentum": optax.sgd(0.1, 0.9), "adam": optax.adam(0.01)}
+SEARCHING = {"lbfgs": optax.lbfgs(), "polyak": optax.polyak_sgd(max_learning_rate=0.5)}  # want the cost as well
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,13 @@ def test_a_full_batch_run_is_a_python_loop_over_optax(problem, name):
     close(run.trajectory, jax.tree.map(lambda *leaves: jnp.stack(leaves), *kept))
     close(run.params, params)
     assert run.diverged == -1
+
+
+@pytest.mark.parametrize("name", SEARCHING)
+def test_optimizers_that_want_the_cost_itself_get_it(problem, name):
+    C, params = problem
+    run = descent.descend(jax.random.key(1), C, params, SEARCHING[name], steps=15, every=5)
+    assert (np.diff(run.costs) < 0).all()
 
 
 def test_downhill_falls_faster_than_any_other_direction_of_its_length(problem):
@@ -115,7 +123,7 @@ def test_what_is_watched_is_seen_at_every_record(problem):
     held_out = cost.Cost(C.images[:5])
     run = descent.descend(
         jax.random.key(0), C, params, OPTIMIZERS["adam"], steps=6, every=2, keep=True,
-        watch={"held_out": held_out, "size": lambda w, b: jnp.abs(w[0]).max()},
+        watch={"held_out": held_out, "size": lambda w, b: jnp.abs(w[0]).max(), "one": lambda w, b: 1},
     )  # fmt: skip
     for i in range(4):
         w, b = jax.tree.map(lambda leaf, i=i: leaf[i], run.trajectory)

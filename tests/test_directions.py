@@ -43,6 +43,8 @@ def test_the_axis_of_neurons_may_be_the_last_and_kernels_of_any_rank(params):
     tree = ({"conv": jnp.asarray(np.ones((3, 3, 2, 5)) * np.arange(1, 6), jnp.float32), "dense": params.w[0].T},)
     drawn = directions.gaussian(jax.random.key(2), tree)
     (d,) = directions.filter_normalized(drawn, tree, axis=-1)
+    with pytest.raises(ValueError, match="axis=2, expected one of the 2 axes"):
+        directions.filter_normalized(drawn, tree, axis=2)
     for j in range(5):
         assert np.linalg.norm(d["conv"][..., j]) == pytest.approx((j + 1) * np.sqrt(18), rel=1e-5)
     np.testing.assert_allclose(np.linalg.norm(d["dense"], axis=0), np.linalg.norm(tree[0]["dense"], axis=0), rtol=1e-5)

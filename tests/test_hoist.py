@@ -205,8 +205,27 @@ def test_what_is_cheap_to_make_again_is_not_carried():
         lambda x, w: jnp.float64(3.0),  # no image either
         lambda x, w: w[0, 0],
         lambda x, w: jnp.argmax(w @ x).astype(float),  # leaves the reals
+        lambda x, w: jnp.tanh(  # three cases, of which one is constant
+            lax.select_n((x[:3] > 0).astype(int) + (x[:3] > 1), w @ x, w[:, 0], jnp.ones(3, w.dtype))
+        ).sum(),
+        lambda x, w: jnp.tanh(jnp.take(w @ x, jnp.array([0, 9]), mode="fill", fill_value=0.5)).sum(),
+        lambda x, w: jnp.tanh(jnp.take(w @ x, jnp.array([0, 2]))).sum(),
         lambda x, w: jnp.where((w @ x)[0] > 0, (w @ x)[1], x[0]),  # an affine predicate
     ],
 )
 def test_the_odd_cases(f, x64):
     check(f, (normal(0, 3, 40),), normal(1, N, 40), 1e-12)
+
+
+def test_a_model_that_prints_is_evaluated_plainly_and_prints(capfd):
+    def f(x, w):
+        jax.debug.print("seen")
+        return jnp.tanh(w @ x).sum()
+
+    w, x = (normal(0, 3, 40),), normal(1, N, 40)
+    coefficients, residual = hoist.split(f, w, (w,), x)
+    np.testing.assert_allclose(
+        residual(jnp.ones(1), coefficients), np.tanh(2 * x @ w[0].T).sum(1), rtol=1e-4, atol=1e-5
+    )
+    jax.effects_barrier()
+    assert "seen" in capfd.readouterr().out
