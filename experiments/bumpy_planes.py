@@ -8,8 +8,8 @@ untrained, the half-trained and the trained network, at half-widths from 0.01 to
     python experiments/bumpy_planes.py --draw output/bumpy_planes/bumpy_planes.npz
 
 Expect, on the embedded digits, one minimum about the trained network from half-width 0.125 to 8, and dozens at
-32; the untrained network lies on a slope, with a few minima from half-width 2 on. At 32 between a quarter and two
-thirds of the grid's minima turn out to be the grid's alone. 45 s on two cores; with MNIST, 60,000 images, 4 minutes.
+32; the untrained network lies on a slope, with a few minima from half-width 2 on. At 32 up to two thirds of the grid's
+minima turn out to be the grid's alone. About 50 s on two cores; with MNIST, 60,000 images, about 4 minutes.
 """
 
 from dataclasses import dataclass
