@@ -143,6 +143,7 @@ def draw_curves(result):
     each = f"{result['batch']} images" if result["batch"] else "all images"
     for ax in (left, middle, right):
         ax.set_xlabel(f"step, {each} each")
+        ax.locator_params(axis="x", nbins=4)
         ax.grid(alpha=0.3, which="both")
     figure.suptitle(f"{len(trained.costs)} networks from different starts: median, lowest and highest")
     return figure
@@ -156,13 +157,7 @@ def draw_images(result):
     top, bottom = left.subplots(2, 1)
     top.hist(costs, np.geomspace(max(costs.min(), 1e-8), costs.max(), 60))
     top.axvline(costs.mean(), color="black", lw=1)
-    top.annotate(
-        f"mean: C = {costs.mean():.4f}",
-        (costs.mean(), 0.9),
-        (4, 0),
-        ("data", "axes fraction"),
-        "offset points",
-    )
+    top.set_title(f"black line: their mean, C = {costs.mean():.4f}", fontsize=10)
     top.set_xscale("log")
     top.set_yscale("log")
     top.set_xlabel("cost of one image, sum of ten squared differences")

@@ -7,8 +7,7 @@ on s. `split` traces the cost of ONE image, finds these values, computes their c
 and leaves a residual that begins at the first nonlinearity.
 
 The residual is evaluated operation by operation with the image axis LAST, `[features, images]`. A plain vmap
-would move the image axis to the front wherever a bias is added, a transposition a layer, which costs more
-than the layer itself.
+would move the image axis to the front wherever a bias is added, a transposition a layer.
 """
 
 import math
@@ -38,7 +37,9 @@ ELEMENTWISE = {
     "xor", "eq", "ne", "lt", "le", "gt", "ge", "select_n",
 }  # fmt: skip
 INLINED = {"jit", "pjit", "closed_call", "core_call", "checkpoint", "remat"}
-PRODUCT = 1 / 8  # what one multiplication inside a matrix product costs, in elementwise ones
+PRODUCT = (
+    1 / 8
+)  # what a multiplication in a matrix product is taken to cost, in elementwise ones: a guess, not measured
 
 
 class Operation(NamedTuple):

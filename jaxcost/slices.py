@@ -19,9 +19,11 @@ from tqdm import tqdm
 
 from jaxcost import cost, hoist
 
-BLOCK = 8_000  # images: the fastest of 3,000 to 60,000 for 784-16-16-10 on two cores, on jax 0.10 and 0.12
+BLOCK = 8_000  # images: of 3,000 to 60,000 the fastest on jax 0.12, within 10 % of it on 0.10 (784-16-16-10, two cores)
 SMALL_TILE = 16  # points of `derivatives`, few enough that padding to it costs little
-TILE = 1_000  # points between two looks at the progress bar; the coefficients then cost 3 % of the whole
+TILE = (
+    1_000  # points between two looks at the progress bar; many enough that computing the coefficients is a small part
+)
 
 
 class Slice(NamedTuple):
@@ -227,7 +229,7 @@ def noise_floor(C, origin, directions, points, values, *, count=16):
     largest = finite[np.argsort(np.abs(values[finite]))[-8:]]
     chosen = np.unique([*spread, *largest])
     chosen = np.pad(chosen, (0, count + 8 - len(chosen)), mode="edge")  # one number of points compiles once
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
         as64 = lambda tree: jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
         try:
             exact = _plain(C, as64(origin), as64(directions), as64(points[chosen]))
