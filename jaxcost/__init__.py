@@ -6,14 +6,18 @@ are the instruments to look at it. Import the rooms themselves, `from jaxcost im
 
     data         images and desired outputs: embedded digits, IDX files, MNIST
     network      the 784-16-16-10 network, its parameters
+    blocks       a function of images over all of them, in blocks, on one device or many
     cost         costs of one image, and C(w, b)
     descent      gradient, downhill, training in a scan, ensembles
     directions   random, normalised, orthonormal, principal directions
     hoist        what is affine along a slice is computed once
+    results      one result, one file
+    resume       an evaluation that was stopped is taken up again
+    sweep        C at many points of a slice: planned, in tiles
+    noise        how much of a slice is rounding
     slices       lines, planes and grids of C, with their noise floor
     critical     which minima of a grid are minima of C
     bumpiness    numbers from a slice: minima with their depth, variation
-    results      one result, one file
     plot         figures, drawn on given axes
     experiment   what the scripts in experiments/ share
 """

@@ -6,7 +6,6 @@ same number as `cross_entropy`, finite where outputs saturate), `softmax_cross_e
 Any function `loss(a, y) -> number` serves as well.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,10 +13,9 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import optax
-from jax.extend import core
 from jax.scipy.special import xlog1py, xlogy
 
-from jaxcost import network
+from jaxcost import blocks, network
 from jaxcost.data import Images
 
 MEMORY = 256 << 20  # bytes for all intermediates of one block of images, were each kept
@@ -115,7 +113,7 @@ def _alike(a, y):
         raise ValueError(f"outputs have shape {jnp.shape(a)} and desired outputs {jnp.shape(y)}, expected one shape")
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["images"], meta_fields=["f", "loss", "block"])
+@partial(jax.tree_util.register_dataclass, data_fields=["images"], meta_fields=["f", "loss", "block", "spread"])
 @dataclass(frozen=True, eq=False)
 class Cost:
     """C(w, b) = 1/n sum_x loss(f(x ; w, b), y): pure, jitted, differentiable to any order.
@@ -129,6 +127,10 @@ class Cost:
         loss: cost of one image, `loss(a, y)`, one number.
         block: images taken together, which bounds the memory; None chooses from the sizes of the model's
             intermediates. It changes no number beyond rounding.
+        spread: where the images lie if they are spread over devices (`devices.spread`).
+
+    Raises:
+        ValueError: `block` is no positive number of images.
 
     Example:
         >>> from jaxcost import data, network
@@ -147,6 +149,16 @@ class Cost:
     f: Callable = field(default=network.feedforward)
     loss: Callable = field(default=quadratic)
     block: int | None = None
+    spread: blocks.Spread | None = None
+
+    def __post_init__(self):
+        if self.block is not None and self.block < 1:
+            raise ValueError(f"block={self.block}, expected a positive number of images, or None")
+
+    @property
+    def n(self):
+        """Number of images."""
+        return len(self.images.x) if self.spread is None else sum(self.spread.counts)
 
     def __call__(self, *params):
         """Total cost, a scalar."""
@@ -167,6 +179,17 @@ class Cost:
             raise ValueError(f"loss(f(x), y) has shape {jnp.shape(c)}, expected one number for one image: ()")
         return c
 
+    def bytes_of_one(self, *params):
+        """Bytes of all intermediates of one image's cost, were each kept.
+
+        Raises:
+            ValueError: there are no images.
+        """
+        if not self.n:
+            raise ValueError("C has no images, expected at least one")
+        one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self.images)
+        return blocks.bytes_made(_of_one.trace(self, one, params).jaxpr.jaxpr)
+
 
 def accuracy(C, *params):
     """Share of images whose largest output is the desired one, in [0, 1].
@@ -181,84 +204,36 @@ def accuracy(C, *params):
 
 
 @jax.jit
+def _of_one(C, image, params):
+    return C.of_one(image, *params)
+
+
+@jax.jit
 def _total(C, params):
-    def block(images, new):
+    def block(images, new, params):
         costs = jax.vmap(C.of_one, (0, *(None,) * len(params)))(images, *params)
         return jnp.where(new, costs, 0).sum()
 
-    return map_blocks(block, C, params).sum() / len(C.images.x)
+    return blocks.everywhere(_over_blocks(block, C, params).sum() / C.n, C.spread)
 
 
 @jax.jit
 def _per_image(C, params):
-    costs = jax.vmap(C.of_one, (0, *(None,) * len(params)))
-    return _in_order(map_blocks(lambda images, new: costs(images, *params), C, params), len(C.images.x))
+    block = lambda images, new, params: jax.vmap(C.of_one, (0, *(None,) * len(params)))(images, *params)
+    return blocks.everywhere(blocks.in_order(_over_blocks(block, C, params), C.images, C.spread), C.spread)
 
 
 @jax.jit
 def _accuracy(C, params):
-    def block(images, new):
+    def block(images, new, params):
         guess = jax.vmap(C.f, (0, *(None,) * len(params)))(images.x, *params)
         label = images.y if images.y.ndim == 1 else images.y.argmax(-1)  # labels as they are, or one-hot
         return jnp.where(new, guess.argmax(-1) == label, False).sum()
 
-    return map_blocks(block, C, params).sum() / len(C.images.x)
+    return blocks.everywhere(_over_blocks(block, C, params).sum() / C.n, C.spread)
 
 
-def map_blocks(f, C, params, most=None):
-    """Stack `f(images, new)` over blocks of C's images; the program holds one block's intermediates at a time.
-
-    All blocks have one size. Where it does not divide the number of images, the last block begins earlier
-    and sees some images again; the mask `new` is False for those.
-
-    Args:
-        f: a function of `Images` `[block, ...]` and of the mask `[block]`.
-        C: a `Cost`.
-        params: what C is called with; only shapes matter.
-        most: the largest block wanted, in images; None for as many as MEMORY holds.
-
-    Returns:
-        The results of f, stacked along a new first axis, one entry a block.
-    """
-    n = len(C.images.x)
-    if C.block is not None and C.block < 1:
-        raise ValueError(f"block={C.block}, expected a positive number of images, or None")
-    blocks = math.ceil(n / min(C.block or _block(C, params), most or n))
-    size = math.ceil(n / blocks)
-    if blocks == 1:  # no loop: nothing to bound, and XLA sees the images whole
-        return jax.tree.map(lambda leaf: leaf[None], f(C.images, jnp.ones(n, bool)))
-
-    def step(_, i):
-        start = jnp.minimum(i * size, n - size)
-        images = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size), C.images)
-        return None, f(images, start + jnp.arange(size) >= i * size)
-
-    # without the checkpoint a gradient would keep every block's intermediates, a copy of the images among them
-    return jax.lax.scan(jax.checkpoint(step, prevent_cse=False), None, jnp.arange(blocks))[1]
-
-
-def _in_order(blocks, n):
-    """Per-image results of `map_blocks`, `[blocks, size]`, as `[n]`, each image once."""
-    last = n - (blocks.shape[0] - 1) * blocks.shape[1]
-    return jnp.concatenate([blocks[:-1].ravel(), blocks[-1, blocks.shape[1] - last :]])
-
-
-def _block(C, params):
-    """Images that fit together into MEMORY, from the sizes of all intermediates of one image's cost.
-
-    Raises:
-        ValueError: there are no images.
-    """
-    if len(C.images.x) == 0:
-        raise ValueError("C has no images, expected at least one")
-    one = jax.tree.map(lambda leaf: leaf[0], C.images)
-    return max(1, MEMORY // _bytes(jax.make_jaxpr(C.of_one)(one, *params).jaxpr))
-
-
-def _bytes(jaxpr):
-    """Bytes made by all equations of a jaxpr; of an equation that holds jaxprs, by theirs, loops counted once."""
-    total = 0
-    for eqn in jaxpr.eqns:
-        inner = list(core.jaxprs_in_params(eqn.params))
-        total += sum(map(_bytes, inner)) or sum(v.aval.size * v.aval.dtype.itemsize for v in eqn.outvars)
-    return max(1, total)
+def _over_blocks(f, C, params):
+    """Stack `f(images, new, params)` over blocks of C's size, or of as many images as fit into MEMORY."""
+    size = C.block or max(1, MEMORY // C.bytes_of_one(*params))
+    return blocks.over_blocks(f, C.images, C.spread, size, params)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxcost import blocks
 from jaxcost.cost import Cost
 
 
@@ -143,7 +144,7 @@ def ensemble(keys, C, init, optimizer, *, steps, batch=None, every=1, watch=None
 
 @partial(jax.jit, static_argnames=("optimizer", "records", "batch", "every", "keep"))
 def _descend(key, C, params, watch, optimizer, records, batch, every, keep):
-    n = len(C.images.x)
+    n, places = C.n, blocks.places(len(C.images.x), C.spread)
     optimizer = optax.with_extra_args_support(optimizer)
     per_epoch = n // (batch or n)
 
@@ -156,8 +157,9 @@ def _descend(key, C, params, watch, optimizer, records, batch, every, keep):
             shuffled = lambda: jax.random.permutation(jax.random.fold_in(key, epoch), n)
             order = jax.lax.cond(i == 0, shuffled, lambda: order)
             chosen = jax.lax.dynamic_slice_in_dim(order, i * batch, batch)
+            chosen = chosen if places is None else places[chosen]
             images = jax.tree.map(lambda leaf: leaf[chosen], images)
-        here = lambda params: Cost(images, C.f, C.loss, C.block)(*params)
+        here = lambda params: Cost(images, C.f, C.loss, C.block, None if batch else C.spread)(*params)
         value, slope = jax.value_and_grad(here)(params)
         updates, state = optimizer.update(slope, state, params, value=value, grad=slope, value_fn=here)
         params = jax.tree.map(lambda p, update: p + update.astype(p.dtype), params, updates)
@@ -196,8 +198,8 @@ def _watched(watch: Mapping[str, Callable] | None):
 def _check(C, steps, batch, every):
     if every < 1 or steps < 1 or steps % every:
         raise ValueError(f"steps={steps} and every={every}, expected steps to be a positive multiple of every")
-    if batch is not None and not 1 <= batch <= len(C.images.x):
-        raise ValueError(f"batch={batch}, expected 1 to {len(C.images.x)}, the number of images, or None for all")
+    if batch is not None and not 1 <= batch <= C.n:
+        raise ValueError(f"batch={batch}, expected 1 to {C.n}, the number of images, or None for all")
 
 
 def _reported(run):

@@ -68,9 +68,10 @@ def split(f, origin, directions, data):
 
     Returns:
         `(coefficients, residual)`, a pytree of arrays and a pure function such that
-        `residual(s, coefficients)[i] = f(data[i], *P(s))` for coordinates s of shape `[k]`. Differentiable in
-        s. Where nothing that depends on the images is worth computing beforehand, the residual is the plain
-        `vmap` of f.
+        `residual(s, coefficients)[i] = f(data[i], *P(s))` for coordinates s of shape `[k]`, and
+        `residual(s, coefficients, counted)` is the sum of these over the images for which the mask `counted`,
+        `[n]`, is True. Differentiable in s. Where nothing that depends on the images is worth computing
+        beforehand, the residual is the plain `vmap` of f.
 
     Example:
         >>> x = jnp.arange(6.0).reshape(3, 2)
@@ -106,15 +107,19 @@ def split(f, origin, directions, data):
     return frontier, partial(_residual, later, output, {v: kinds[v] for v in frontier})
 
 
-def _plain(f, s, coefficients):
+def _plain(f, s, coefficients, counted=None):
     """Nothing hoisted: the parameters at s, and f at every image."""
     origin, directions, data = coefficients
     params = jax.tree.map(lambda *leaves: _at(s, leaves), origin, *directions)
-    return jax.vmap(f, (0, *(None,) * len(params)))(data, *params)
+    costs = jax.vmap(f, (0, *(None,) * len(params)))(data, *params)
+    return costs if counted is None else _summed(costs, counted)
 
 
-def _residual(later, output, kinds, s, coefficients):
+def _residual(later, output, kinds, s, coefficients, counted=None):
     """Run what is left of the program at s."""
+    # f often ends in a sum over outputs; it is left to `_summed`, or done by a product as there
+    ends_in_sum = bool(later) and later[-1].eqn.primitive.name == "reduce_sum"
+    output, later = (later[-1].inputs[0], later[:-1]) if ends_in_sum else (output, later)
     values = {v: _at(s, c) if kinds[v].word == AFFINE else c for v, c in coefficients.items()}
     axes = {v: -1 for v in kinds if kinds[v].batched}
     for op in later:
@@ -123,7 +128,28 @@ def _residual(later, output, kinds, s, coefficients):
         places = [axes.get(v) if isinstance(v, int) else None for v in op.inputs]
         for v, value in zip(op.outputs, _image_last_call(op.eqn, arguments, places), strict=True):
             values[v], axes[v] = value, -1 if batched else None
-    return values[output]
+    costs = values[output]
+    if counted is not None:
+        return _summed(costs, counted)
+    return (
+        _product(jnp.ones(costs[..., 0].size, costs.dtype), costs.reshape(-1, costs.shape[-1]))
+        if ends_in_sum
+        else costs
+    )
+
+
+def _summed(costs, counted):
+    """The sum of `[..., n]` over the images that count, and over all else.
+
+    Over the images first, which leaves next to nothing, and by a product: XLA's own sum draws what comes before it
+    into its loop, and on a CPU computes it more slowly there. Where an image does not count its cost is replaced;
+    multiplied by 0 a NaN would stay.
+    """
+    costs = jnp.where(jnp.broadcast_to(counted, costs.shape), costs, 0)
+    return _product(costs, jnp.ones(len(counted), costs.dtype)).sum()
+
+
+_product = partial(jnp.matmul, precision="highest")
 
 
 def _at(s, c):

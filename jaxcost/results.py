@@ -50,7 +50,7 @@ def save(path, result, *, settings=None, **about):
     text = {
         "format": FORMAT,
         "structure": _described(result, "result", arrays),
-        "provenance": {**about, "settings": settings or {}, **_here()},
+        "provenance": {**about, "settings": settings or {}, **here()},
     }
     arrays["json"] = np.array(json.dumps(text, allow_nan=False))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,8 +97,8 @@ def provenance(path):
     return _text(path, _read(path))["provenance"]
 
 
-def _here():
-    """Versions, device and time of this process."""
+def here():
+    """Versions, device and time of this process, as a dict."""
     packages = ("jaxcost", "jax", "jaxlib", "numpy", "optax")
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},

@@ -2,28 +2,17 @@
 
 A slice is an affine map from coordinates to parameters, P(s) = origin + s_1 u + s_2 v. Every point is
 computed from the origin, never from its neighbour. What is affine in the coordinates is computed once per
-block of images (`hoist`), blocks of images outside, points inside: the other way round the blocks would
-be read from memory again at every point. Matrix products have full float32 precision on every device.
+block of images (`hoist`, `sweep`). Matrix products have full float32 precision on every device.
 """
 
-import math
-import warnings
-from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from tqdm import tqdm
 
-from jaxcost import cost, hoist
-
-BLOCK = 8_000  # images: of 3,000 to 60,000 the fastest on jax 0.12, within 10 % of it on 0.10 (784-16-16-10, two cores)
-SMALL_TILE = 16  # points of `derivatives`, few enough that padding to it costs little
-TILE = (
-    1_000  # points between two looks at the progress bar; many enough that computing the coefficients is a small part
-)
+from jaxcost import blocks, noise, sweep
 
 
 class Slice(NamedTuple):
@@ -32,10 +21,14 @@ class Slice(NamedTuple):
     Attributes:
         axes: the coordinates along each direction, `(alphas,)` or `(alphas, betas)` or more.
         values: `values[i, j]` is C at `(alphas[i], betas[j])`, in the parameters' type. Non-finite values are kept.
-        floor: rounding noise of the values in units of C (`noise_floor`); no difference below it is evidence.
+        floor: rounding noise of the values in units of C (`noise.floor`); no difference below it is evidence.
         norms: Euclidean length of each direction.
         cosines: `[k, k]`, the cosine of each pair of directions.
         nonfinite: number of values that are infinite or NaN.
+        standard_error: None, or like values: how far C, a mean over n images, is from that over all images of their
+            kind, sqrt(sum_x (C_x - C)^2 / (n (n - 1))). NaN where C is not finite, and for one image.
+        per_class: None, or `[..., classes]`, the mean over the images of each class; NaN for a class without any.
+        per_image: None, or `[..., n]`, the cost of each image; its mean along the last axis is C.
     """
 
     axes: tuple[np.ndarray, ...]
@@ -44,6 +37,9 @@ class Slice(NamedTuple):
     norms: np.ndarray
     cosines: np.ndarray
     nonfinite: int
+    standard_error: np.ndarray | None = None
+    per_class: np.ndarray | None = None
+    per_image: np.ndarray | None = None
 
     @property
     def alphas(self):
@@ -56,7 +52,7 @@ class Slice(NamedTuple):
         return self.axes[1]
 
 
-def line(C, origin, u, alphas):
+def line(C, origin, u, alphas, **options):
     """C along a line, `values[i] = C(origin + alphas[i] u)`.
 
     Args:
@@ -64,15 +60,16 @@ def line(C, origin, u, alphas):
         origin: tuple of C's arguments, as `Params` is.
         u: a direction, a tuple of the same structure.
         alphas: coordinates, `[points]`.
+        **options: as of `grid`.
 
     Returns:
         A `Slice`.
 
     Raises:
-        ValueError: a direction does not fit the origin, or an axis is not a non-empty list of numbers.
+        ValueError: as `grid`.
 
     Example:
-        >>> from jaxcost import data, directions, network
+        >>> from jaxcost import cost, data, directions, network
         >>> C = cost.Cost(data.digits()[1])
         >>> params = network.init(jax.random.key(0))
         >>> u = directions.filter_normalized(directions.gaussian(jax.random.key(1), params), params)
@@ -80,10 +77,10 @@ def line(C, origin, u, alphas):
         >>> there.values.shape, bool(jnp.allclose(there.values[2], C(*params)))
         ((5,), True)
     """
-    return grid(C, origin, (u,), (alphas,))
+    return grid(C, origin, (u,), (alphas,), **options)
 
 
-def plane(C, origin, u, v, alphas, betas):
+def plane(C, origin, u, v, alphas, betas, **options):
     """C on a plane, `values[i, j] = C(origin + alphas[i] u + betas[j] v)`.
 
     Args and errors as for `line`; `v` is another direction, and `betas` the coordinates along it.
@@ -92,43 +89,68 @@ def plane(C, origin, u, v, alphas, betas):
         A `Slice` with values `[len(alphas), len(betas)]`.
 
     Example:
-        >>> from jaxcost import data, directions, network
+        >>> from jaxcost import cost, data, directions, network
         >>> C = cost.Cost(data.digits()[1])
         >>> params = network.init(jax.random.key(0))
         >>> u, v = (directions.gaussian(jax.random.key(i), params) for i in (1, 2))
-        >>> plane(C, params, u, v, jnp.linspace(-1, 1, 3), jnp.linspace(0, 1, 5)).values.shape
-        (3, 5)
+        >>> there = plane(C, params, u, v, jnp.linspace(-1, 1, 3), jnp.linspace(0, 1, 5), per_class=True)
+        >>> there.values.shape, there.per_class.shape
+        ((3, 5), (3, 5, 10))
     """
-    return grid(C, origin, (u, v), (alphas, betas))
+    return grid(C, origin, (u, v), (alphas, betas), **options)
 
 
-def grid(C, origin, directions, axes):
-    """C on a grid of any dimension: `line` for k directions and k axes. Shows a progress bar after 2 s.
+def grid(
+    C, origin, directions, axes, *,
+    standard_error=False, per_class=False, per_image=False, memory=sweep.MEMORY, resume_file=None,
+):  # fmt: skip
+    """C on a grid of any dimension: `line` for k directions and k axes. Says what a long one takes, shows its progress.
+
+    Args:
+        C: a `cost.Cost`.
+        origin: tuple of C's arguments.
+        directions: k tuples like it.
+        axes: k lists of coordinates.
+        standard_error: keep the standard error of C from its images; `per_class` and `per_image` keep it too.
+        per_class: keep the mean cost of each class.
+        per_image: keep the cost of each image.
+        memory: bytes to be taken beyond images and parameters, and beyond what is kept.
+        resume_file: path of an .npz for finished points: the same call takes up there what was stopped (`sweep`).
 
     Returns:
         A `Slice` whose `values[i1, ..., ik]` is C at `(axes[0][i1], ..., axes[k - 1][ik])`.
 
     Raises:
-        ValueError: a direction does not fit the origin, or an axis is not a non-empty list of numbers.
+        ValueError: a direction does not fit the origin; an axis is not a non-empty list of numbers; the images have no
+            classes; the memory is too little; or the file belongs to another slice.
     """
     origin, directions, axes = _checked(origin, directions, axes)
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
-    values = evaluate(C, origin, directions, points)
+    options = {"memory": memory, "resume_file": resume_file}
+    kept = {}
+    if standard_error or per_class or per_image:
+        detailed = Detailed(_classes(C) if per_class else 0, per_image)
+        kept = sweep.sweep(detailed, C, origin, directions, points, **options)
+        values = kept.pop("values")
+    else:
+        values = sweep.sweep(VALUES, C, origin, directions, points, **options)
+    shape = tuple(map(len, axes))
     gram = np.array([[optax.tree.vdot(u, v) for v in directions] for u in directions], np.float64)
     norms = np.sqrt(np.diag(gram))
     with np.errstate(invalid="ignore"):  # a direction of length 0 has no angle: NaN
         cosines = gram / np.outer(norms, norms)
     return Slice(
         axes=axes,
-        values=values.reshape([len(axis) for axis in axes]),
-        floor=noise_floor(C, origin, directions, points, values),
+        values=values.reshape(shape),
+        floor=noise.floor(C, origin, directions, points, values),
         norms=norms,
         cosines=cosines,
         nonfinite=int(np.sum(~np.isfinite(values))),
+        **{name: of_points.reshape(shape + of_points.shape[1:]) for name, of_points in kept.items()},
     )
 
 
-def evaluate(C, origin, directions, points):
+def evaluate(C, origin, directions, points, **options):
     """C at any points of a slice, with full matrix precision.
 
     Args:
@@ -136,6 +158,7 @@ def evaluate(C, origin, directions, points):
         origin: tuple of C's arguments.
         directions: k tuples like it; here and below.
         points: coordinates, `[m, k]`; here and below.
+        **options: `memory` and `resume_file`, as of `grid`; here and below.
 
     Returns:
         `[m]`, a numpy array of the type of the parameters.
@@ -143,116 +166,123 @@ def evaluate(C, origin, directions, points):
     Raises:
         ValueError: there are no points, or not of one coordinate a direction.
     """
-    tiles = max(1, math.ceil(len(points) / TILE))
-    return _in_tiles(_values, C, origin, directions, points, math.ceil(len(points) / tiles))
+    return sweep.sweep(VALUES, C, origin, directions, _points(origin, directions, points), **options)
 
 
-def derivatives(C, origin, directions, points):
+def derivatives(C, origin, directions, points, **options):
     """C along a slice is a function of the coordinates: its value, gradient and Hessian there, by forward mode.
 
     Returns:
         `(values, gradients, hessians)`, numpy arrays `[m]`, `[m, k]` and `[m, k, k]`, per unit of coordinate.
     """
-    return _in_tiles(_derivatives, C, origin, directions, points, SMALL_TILE)
+    return sweep.sweep(DERIVATIVES, C, origin, directions, _points(origin, directions, points), **options)
 
 
-def _in_tiles(f, C, origin, directions, points, size):
-    """Evaluate f at tiles of points of one size, compiled once, and join the results. Shows a progress bar."""
-    points = np.asarray(points, jax.tree.leaves(origin)[0].dtype)
-    if points.shape[1:] != (len(directions),) or not len(points):
-        raise ValueError(f"points have shape {points.shape}, expected [m, {len(directions)}] with at least one point")
-    tiles = math.ceil(len(points) / size)
-    padded = np.pad(points, ((0, tiles * size - len(points)), (0, 0)), mode="edge")
-    results = []
-    with jax.default_matmul_precision("highest"):
-        for tile in tqdm(np.split(padded, tiles), desc="slice", unit="tile", delay=2, leave=False, disable=None):
-            result = _at_points(f, C, origin, directions, jnp.asarray(tile))
-            results.append(jax.tree.map(np.asarray, result))
-    return jax.tree.map(lambda *parts: np.concatenate(parts)[: len(points)], *results)
+def plan(C, origin, directions, points, *, memory=sweep.MEMORY):
+    """What `evaluate` will take, from the time of two points: a `sweep.Plan`.
+
+    Example:
+        >>> from jaxcost import cost, data, directions, network
+        >>> C, params = cost.Cost(data.digits()[1]), network.init(jax.random.key(0))
+        >>> u = directions.gaussian(jax.random.key(1), params)
+        >>> print(plan(C, params, (u,), np.zeros((1_000_000, 1))))  # doctest: +ELLIPSIS
+        1,000,000 points x 2,000 images: about ... MB, 2,000 images together
+    """
+    return sweep.plan(VALUES, C, origin, directions, _points(origin, directions, points), memory=memory)
 
 
-@partial(jax.jit, static_argnums=0)
-def _at_points(f, C, origin, directions, points):
-    """The mean over the images of `f(total, s)` at each point s, where `total` sums the costs of a block."""
-
-    def block(images, new):
-        coefficients, residual = hoist.split(C.of_one, origin, directions, images)
-        total = lambda s: jnp.where(new, residual(s, coefficients), 0).sum()
-        return jax.lax.map(partial(f, total), points)
-
-    sums = cost.map_blocks(block, C, origin, BLOCK)
-    return jax.tree.map(lambda a: a.sum(0) / len(C.images.x), sums)
+def _sums(stacked, C):
+    """Means over all images, from sums over blocks."""
+    return jax.tree.map(lambda a: a.sum(0) / C.n, stacked)
 
 
-def _values(total, s):
-    return total(s)
+def _of_values(residual, images, new, s):
+    return residual(s, new)
 
 
-def _derivatives(total, s):
-    """Value, gradient and Hessian of `total`, each order made once."""
+def _of_derivatives(residual, images, new, s):
+    """Value, gradient and Hessian of the sum, each order made once."""
 
     def first(s):
-        gradient, value = jax.jacfwd(lambda s: (total(s),) * 2, has_aux=True)(s)
+        gradient, value = jax.jacfwd(lambda s: (residual(s, new),) * 2, has_aux=True)(s)
         return gradient, (value, gradient)
 
     hessian, (value, gradient) = jax.jacfwd(first, has_aux=True)(s)
     return value, gradient, hessian
 
 
-def noise_floor(C, origin, directions, points, values, *, count=16):
-    """Rounding noise of a slice, estimated, in units of C: no dent shallower than this is evidence of anything.
+VALUES = sweep.Quantity(_of_values, _sums)
+DERIVATIVES = sweep.Quantity(_of_derivatives, _sums)
 
-    floor = max(4 max_i |values_i - C64(P(s_i))|, eps max_i |values_i|)
 
-    where i runs over `count` of the slice's own points and the eight with the largest costs, C64 is the plain cost in
-    float64, nothing hoisted, and eps is the spacing of the values' type at 1. Why 4: the largest of 16 normal deviates
-    is about 2 standard deviations in size, so the floor is about 8, and the difference of two values, each off by
-    noise, exceeds 8 about once in 10^8 pairs. A model that insists on float32 is compared with its own plain cost in
-    float32, with a warning.
+class Detailed(NamedTuple):
+    """C with its standard error, and what else is asked for: a `sweep.Quantity`.
 
-    Args:
-        C: a `cost.Cost`.
-        origin: tuple of C's arguments.
-        directions: as in `evaluate`.
-        points: likewise.
-        values: C there, as it was computed.
-        count: number of points to compare, spread evenly over those with finite values by the golden ratio.
-
-    Returns:
-        A number; NaN if none of the values is finite.
+    Attributes:
+        classes: number of classes, or 0 to keep none.
+        per_image: keep the cost of each image.
     """
-    finite = np.flatnonzero(np.isfinite(values))
-    if not len(finite):
-        return math.nan
-    golden = (math.sqrt(5) - 1) / 2
-    spread = finite[(np.arange(min(count, len(finite))) * golden % 1 * len(finite)).astype(int)]
-    largest = finite[np.argsort(np.abs(values[finite]))[-8:]]
-    chosen = np.unique([*spread, *largest])
-    chosen = np.pad(chosen, (0, count + 8 - len(chosen)), mode="edge")  # one number of points compiles once
-    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
-        as64 = lambda tree: jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
-        try:
-            exact = _plain(C, as64(origin), as64(directions), as64(points[chosen]))
-        except TypeError as error:
-            warnings.warn(f"the model does not run in float64, its noise is measured in float32: {error}", stacklevel=2)
-            exact = _plain(C, origin, directions, points[chosen])
-    error = np.abs(values[chosen] - np.asarray(exact))
-    largest_error = error[np.isfinite(error)].max(initial=0)
-    return float(max(4 * largest_error, np.finfo(values.dtype).eps * np.abs(values[finite]).max()))
+
+    classes: int
+    per_image: bool
+
+    def of_block(self, residual, images, new, s):
+        """Number, mean and sum of squared deviations of the new images; sums by class."""
+        costs = residual(s)
+        number, ones = new.sum().astype(costs.dtype), jnp.ones(len(costs), costs.dtype)
+        mean = (jnp.where(new, costs, 0) @ ones) / jnp.maximum(number, 1)
+        deviation = jnp.where(new, costs - mean, 0)
+        kept = {"moments": (number, mean, deviation @ deviation)}
+        if self.classes:
+            labels = jnp.where(new, _labels(images.y), -1)
+            kept["per_class"] = jax.lax.map(
+                lambda label: jnp.where(labels == label, costs, 0) @ ones, jnp.arange(self.classes)
+            )
+        return kept | ({"per_image": costs} if self.per_image else {})
+
+    def combined(self, stacked, C):
+        """Chan, Golub & LeVeque 1983: deviations from block means, and of block means from the whole."""
+        number, mean, deviations = stacked["moments"]
+        values = (number * mean).sum(0) / C.n
+        squared = (deviations + number * (mean - values[None]) ** 2).sum(0)
+        kept = {"values": values, "standard_error": jnp.sqrt(squared / (C.n - 1) / C.n)}
+        if self.classes:
+            labels, places = _labels(C.images.y), blocks.places(len(C.images.y), C.spread)
+            count = jnp.bincount(labels if places is None else labels[places], length=self.classes)
+            kept["per_class"] = stacked["per_class"].sum(0) / count[None]
+        if self.per_image:
+            by_image = jnp.swapaxes(stacked["per_image"], 1, 2)
+            kept["per_image"] = blocks.in_order(by_image, C.images, C.spread).T
+        return kept
 
 
-@jax.jit
-def _plain(C, origin, directions, points):
-    """C at points of a slice, nothing hoisted, images in the type of the points."""
-    cast = lambda leaf: leaf.astype(points.dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
-    as_points = lambda tree: jax.tree.map(cast, tree)
-    exact = cost.Cost(C.images, lambda x, *p: C.f(as_points(x), *p), lambda a, y: C.loss(a, as_points(y)), C.block)
+def _labels(y):
+    """The class of each image."""
+    return y if y.ndim == 1 else y.argmax(-1)
 
-    def at(s):
-        move = lambda leaf, *d: leaf + sum(a * b for a, b in zip(s, d, strict=True))
-        return exact(*jax.tree.map(move, origin, *directions))
 
-    return jax.lax.map(at, points)
+def _classes(C):
+    """Number of classes, of one-hot or whole-numbered desired outputs."""
+    y = C.images.y
+    if y.ndim == 2:
+        return y.shape[1]
+    if y.ndim == 1 and jnp.issubdtype(y.dtype, jnp.integer):
+        return int(y.max()) + 1
+    raise ValueError(
+        f"per_class of outputs {y.dtype}{list(y.shape)}, expected one-hot [n, classes] or whole labels [n]"
+    )
+
+
+def _points(origin, directions, points):
+    """Points as an array of the parameters' type.
+
+    Raises:
+        ValueError: there are none, or not of one coordinate a direction.
+    """
+    points = np.asarray(points, jax.tree.leaves(origin)[0].dtype)
+    if points.shape[1:] != (len(directions),) or not len(points):
+        raise ValueError(f"points have shape {points.shape}, expected [m, {len(directions)}] with at least one point")
+    return points
 
 
 def _checked(origin, directions, axes):

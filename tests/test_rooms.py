@@ -13,18 +13,22 @@ PACKAGE = Path(jaxcost.__file__).parent
 ORDER = [
     "data",
     "network",
+    "blocks",
     "cost",
     "descent",
     "directions",
     "hoist",
+    "results",
+    "resume",
+    "sweep",
+    "noise",
     "slices",
     "critical",
     "bumpiness",
-    "results",
     "plot",
     "experiment",
 ]
-ALONE = {"hoist", "bumpiness", "plot"}  # import no other room
+ALONE = {"blocks", "hoist", "bumpiness", "plot"}  # import no other room
 ROOMS = sorted(PACKAGE.glob("*.py"))
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcost import bumpiness, cost, directions, network, slices
+from jaxcost import bumpiness, cost, directions, network, slices, sweep
 from jaxcost.data import Images
 
 
@@ -60,7 +60,7 @@ def test_a_line_and_a_grid_of_three_directions():
 def test_tiles_and_blocks_change_nothing_beyond_rounding(monkeypatch, tile, block):
     C, params, u, v = problem()
     whole = slices.plane(C, params, u, v, jnp.linspace(-1, 1, 3), jnp.linspace(-1, 1, 5)).values
-    monkeypatch.setattr(slices, "TILE", tile)
+    monkeypatch.setattr(sweep, "BUFFER", tile)
     cut = cost.Cost(C.images, block=block)
     parts = slices.plane(cut, params, u, v, jnp.linspace(-1, 1, 3), jnp.linspace(-1, 1, 5)).values
     np.testing.assert_allclose(parts, whole, rtol=1e-6)

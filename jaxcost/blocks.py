@@ -1,0 +1,113 @@
+"""A function of images, over all of them in blocks: bounded memory, on one device or spread over many.
+
+Images are cut into blocks of one size. Where it does not divide their number, the last block begins earlier and sees
+some images again. On a mesh (`devices`) every device goes through the blocks of its own part; parts have one length,
+and the shorter ones are filled up with copies. The mask `new` tells a function which images of its block to count.
+"""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.extend import core
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+
+class Spread(NamedTuple):
+    """Where images lie that are spread over devices (`devices.spread`).
+
+    Attributes:
+        mesh: devices along the axes "images" and "points".
+        counts: the number of images in each part, one part a row of the mesh; after them come copies.
+    """
+
+    mesh: Mesh
+    counts: tuple[int, ...]
+
+
+def over_blocks(f, images, spread, size, arguments, points=None):
+    """Stack `f(block of images, new, arguments)`; the program holds one block's intermediates at a time.
+
+    Args:
+        f: a function of `Images` `[block, ...]`, of the mask `new` `[block]`, and of `arguments`; and of `points`
+            where there are any.
+        images: a pytree of arrays `[n, ...]`.
+        spread: a `Spread`, or None if they lie on one device.
+        size: the largest block wanted, in images.
+        arguments: a pytree of arrays, the same on every device.
+        points: None, or an array `[p, ...]`, p a multiple of the mesh's points: each device sees its share.
+
+    Returns:
+        The results of f, stacked along a new first axis, one entry a block; with `points`, what f returns for its
+        share stands along the second axis, joined.
+    """
+    rest = (arguments,) if points is None else (arguments, points)
+    if spread is None:
+        return _scan(f, images, None, size, rest)
+    split = PartitionSpec("images") if points is None else PartitionSpec("images", "points")
+    specs = (PartitionSpec("images"), (PartitionSpec(), PartitionSpec("points"))[: len(rest)])
+    counts = jnp.array(spread.counts)
+
+    def on_device(images, rest):
+        return _scan(f, images, counts[jax.lax.axis_index("images")], size, rest)
+
+    # check_vma: it would ask models to declare what varies over the mesh
+    return jax.shard_map(on_device, mesh=spread.mesh, in_specs=specs, out_specs=split, check_vma=False)(images, rest)
+
+
+def _scan(f, images, count, size, rest):
+    """The blocks of one device, of whose images the first `count` are its own; None for all."""
+    n = len(jax.tree.leaves(images)[0])
+    blocks = math.ceil(n / min(size, n))
+    size = math.ceil(n / blocks)
+
+    def block(i):
+        start = jnp.minimum(i * size, n - size)
+        part = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size), images)
+        index = start + jnp.arange(size)
+        new = index >= i * size
+        return f(part, new if count is None else new & (index < count), *rest)
+
+    if blocks == 1:  # no loop: nothing to bound, and XLA sees the images whole
+        new = jnp.ones(n, bool) if count is None else jnp.arange(n) < count
+        return jax.tree.map(lambda leaf: leaf[None], f(images, new, *rest))
+    # without the checkpoint a gradient would keep every block's intermediates, a copy of the images among them
+    step = jax.checkpoint(lambda _, i: (None, block(i)), prevent_cse=False)
+    return jax.lax.scan(step, None, jnp.arange(blocks))[1]
+
+
+def in_order(stacked, images, spread):
+    """Per-image results of `over_blocks`, `[blocks, size, ...]`, as `[n, ...]`, each image once."""
+    parts = 1 if spread is None else len(spread.counts)
+    length = len(jax.tree.leaves(images)[0]) // parts
+    stacked = stacked.reshape(parts, -1, *stacked.shape[1:])
+    last = length - (stacked.shape[1] - 1) * stacked.shape[2]
+    before = stacked[:, :-1].reshape(parts, length - last, *stacked.shape[3:])
+    whole = jnp.concatenate([before, stacked[:, -1, stacked.shape[2] - last :]], 1)
+    counts = (length,) if spread is None else spread.counts
+    return jnp.concatenate([part[:count] for part, count in zip(whole, counts, strict=True)])
+
+
+def places(length, spread):
+    """Where each image stands in arrays of this length, copies left out: `[n]`; None for 0, 1, 2, ..."""
+    if spread is None:
+        return None
+    part = length // len(spread.counts)
+    return jnp.concatenate([i * part + jnp.arange(count) for i, count in enumerate(spread.counts)])
+
+
+def everywhere(tree, spread):
+    """Results of `over_blocks`, summed or put in order, whole on every device."""
+    if spread is None:
+        return tree
+    return jax.lax.with_sharding_constraint(tree, NamedSharding(spread.mesh, PartitionSpec()))
+
+
+def bytes_made(jaxpr):
+    """Bytes made by all equations of a jaxpr; of an equation that holds jaxprs, by theirs, loops counted once."""
+    total = 0
+    for eqn in jaxpr.eqns:
+        inner = list(core.jaxprs_in_params(eqn.params))
+        total += sum(map(bytes_made, inner)) or sum(v.aval.size * v.aval.dtype.itemsize for v in eqn.outvars)
+    return max(1, total)

@@ -1,0 +1,74 @@
+"""How much of a slice is rounding: its values against the plain cost in float64."""
+
+import math
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcost import blocks, cost
+
+
+def floor(C, origin, directions, points, values, *, count=16):
+    """Rounding noise of a slice, estimated, in units of C: no dent shallower than this is evidence of anything.
+
+    floor = max(4 max_i |values_i - C64(P(s_i))|, eps max_i |values_i|)
+
+    where i runs over `count` of the slice's own points and the eight with the largest costs, C64 is the plain cost in
+    float64, nothing hoisted, and eps is the spacing of the values' type at 1. Why 4: the largest of 16 normal deviates
+    is about 2 standard deviations in size, so the floor is about 8, and the difference of two values, each off by
+    noise, exceeds 8 about once in 10^8 pairs. A model that insists on float32 is compared with its own plain cost in
+    float32, with a warning.
+
+    Args:
+        C: a `cost.Cost`.
+        origin: tuple of C's arguments.
+        directions: as in `evaluate`.
+        points: likewise.
+        values: C there, as it was computed.
+        count: number of points to compare, spread evenly over those with finite values by the golden ratio.
+
+    Returns:
+        A number; NaN if none of the values is finite.
+    """
+    finite = np.flatnonzero(np.isfinite(values))
+    if not len(finite):
+        return math.nan
+    golden = (math.sqrt(5) - 1) / 2
+    spread = finite[(np.arange(min(count, len(finite))) * golden % 1 * len(finite)).astype(int)]
+    largest = finite[np.argsort(np.abs(values[finite]))[-8:]]
+    chosen = np.unique([*spread, *largest])
+    chosen = np.pad(chosen, (0, count + 8 - len(chosen)), mode="edge")  # one number of points compiles once
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
+        as64 = lambda tree: jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
+        try:
+            exact = _plain(C, as64(origin), as64(directions), as64(points[chosen]))
+        except TypeError as error:
+            warnings.warn(f"the model does not run in float64, its noise is measured in float32: {error}", stacklevel=2)
+            exact = _plain(C, origin, directions, points[chosen])
+    error = np.abs(values[chosen] - np.asarray(exact))
+    largest_error = error[np.isfinite(error)].max(initial=0)
+    return float(max(4 * largest_error, np.finfo(values.dtype).eps * np.abs(values[finite]).max()))
+
+
+@jax.jit
+def _plain(C, origin, directions, points):
+    """C at points of a slice, nothing hoisted, images in the type of the points. Points inside blocks of images."""
+
+    def of_block(images, new, arguments):
+        origin, directions, points = arguments
+        cast = lambda leaf: leaf.astype(points.dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+        images = jax.tree.map(cast, images)
+
+        def at(s):
+            move = lambda leaf, *d: leaf + sum(a * b for a, b in zip(s, d, strict=True))
+            params = jax.tree.map(move, origin, *directions)
+            costs = jax.vmap(C.of_one, (0, *(None,) * len(params)))(images, *params)
+            return jnp.where(new, costs, 0) @ jnp.ones(len(costs), costs.dtype)
+
+        return jax.lax.map(at, points)
+
+    size = C.block or max(1, cost.MEMORY // (2 * C.bytes_of_one(*origin)))  # 2: the intermediates are in float64
+    sums = blocks.over_blocks(of_block, C.images, C.spread, size, (origin, directions, points))
+    return blocks.everywhere(sums.sum(0) / C.n, C.spread)

@@ -1,0 +1,128 @@
+"""An evaluation that was stopped is taken up again from one file: its finished points, and what they belong to."""
+
+import hashlib
+import os
+import re
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from jaxcost import results
+
+
+def identity(quantity, C, origin, directions, points, block):
+    """All that the values of an evaluation depend on, by name; arrays and models by their SHA-256.
+
+    Returns:
+        A dict of plain values. Two evaluations with the same one give the same bits.
+    """
+    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), C.images)
+    here = results.here()
+    return {
+        "images": _of_parts(C.images),
+        "model": _of_program(jax.make_jaxpr(C.of_one)(one, *origin)),
+        "origin": _of_arrays(origin),
+        "directions": _of_arrays(directions),
+        "points": _of_arrays(points),
+        "quantity": re.sub(r" at 0x\w+", "", repr(quantity)),
+        "block": block,
+        "mesh": None if C.spread is None else [dict(C.spread.mesh.shape), list(C.spread.counts)],
+        "versions": here["versions"],
+        "device": f"{here['device']}, {_cores()} cores",
+    }
+
+
+def taken_up(path, identity, into):
+    """Fill in what a file holds of an evaluation, and return the number of its finished points; 0 without a file.
+
+    Args:
+        path: the file.
+        identity: of the evaluation that is to go on.
+        into: a pytree of numpy arrays, `[points, ...]`, written to.
+
+    Raises:
+        ValueError: the file belongs to another evaluation; names all that differs.
+    """
+    done, wrong = 0, ""
+    if jax.process_index() == 0 and os.path.exists(path):
+        try:
+            done = _read(path, identity, into)
+        except ValueError as error:
+            done, wrong = -1, str(error)
+    if jax.process_count() > 1:
+        done, found = multihost_utils.broadcast_one_to_all((np.array(done), into))
+        jax.tree.map(lambda whole, part: np.copyto(whole, part), into, found)
+    if done < 0:
+        raise ValueError(wrong or f"{path}: belongs to other settings, as the first process says")
+    return int(done)
+
+
+def keep(path, identity, done, values):
+    """Write the finished points, whole or not at all. Of several processes, the first writes."""
+    if jax.process_index() == 0:
+        results.save(path, {"done": done, "values": jax.tree.leaves(values)}, settings=identity)
+
+
+def _read(path, identity, into):
+    found = results.provenance(path)["settings"]
+    differ = [
+        f"{name} ({_short(found.get(name))}, expected {_short(identity.get(name))})"
+        for name in sorted({*found, *identity})
+        if found.get(name) != identity.get(name)
+    ]
+    if differ:
+        raise ValueError(f"{path}: belongs to other settings; different are {', '.join(differ)}")
+    leaves = jax.tree.leaves(into)
+    kept = results.load(path, like={"done": 0, "values": leaves})
+    for whole, part in zip(leaves, kept["values"], strict=True):
+        whole[...] = part
+    return kept["done"]
+
+
+def _short(value):
+    """A digest cut to what one compares by eye."""
+    return value[:8] if isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) else value
+
+
+def _of_arrays(tree):
+    digest = hashlib.sha256(str(jax.tree.structure(tree)).encode())
+    for leaf in map(np.asarray, jax.tree.leaves(tree)):
+        digest.update(f"{leaf.dtype}{leaf.shape}".encode())
+        digest.update(np.ascontiguousarray(leaf))
+    return digest.hexdigest()
+
+
+def _of_parts(images):
+    """Of arrays that may lie on several processes: of each process' part, and then of these."""
+    leaves = [leaf for leaf in jax.tree.leaves(images)]
+    if all(getattr(leaf, "is_fully_addressable", True) for leaf in leaves):
+        return _of_arrays(leaves)
+    parts = [[shard.data for shard in leaf.addressable_shards] for leaf in leaves]
+    mine = np.frombuffer(bytes.fromhex(_of_arrays(parts)), np.uint8)
+    return _of_arrays([multihost_utils.process_allgather(mine)])
+
+
+def _of_program(closed):
+    """Of a traced function: its text without addresses, and the arrays that it closed over."""
+    arrays = []
+
+    def walk(value):
+        if hasattr(value, "consts"):  # a ClosedJaxpr
+            arrays.extend(value.consts)
+            walk(value.jaxpr)
+        elif hasattr(value, "eqns"):
+            for eqn in value.eqns:
+                walk(list(eqn.params.values()))
+        elif isinstance(value, list | tuple):
+            for item in value:
+                walk(item)
+
+    walk(closed)
+    text = re.sub(r"0x[0-9a-f]+", "", str(closed))
+    return hashlib.sha256((text + _of_arrays(arrays)).encode()).hexdigest()
+
+
+def _cores():
+    """Cores that this process may use: sums are cut among them, and rounded so."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
