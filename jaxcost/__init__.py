@@ -13,6 +13,7 @@ are the instruments to look at it. Import the rooms themselves, `from jaxcost im
     hoist        what is affine along a slice is computed once
     results      one result, one file
     resume       an evaluation that was stopped is taken up again
+    quantities   what is computed at each point: C, its derivatives, its make-up
     sweep        C at many points of a slice: planned, in tiles
     noise        how much of a slice is rounding
     slices       lines, planes and grids of C, with their noise floor

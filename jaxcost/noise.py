@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -40,20 +41,23 @@ def floor(C, origin, directions, points, values, *, count=16):
     largest = finite[np.argsort(np.abs(values[finite]))[-8:]]
     chosen = np.unique([*spread, *largest])
     chosen = np.pad(chosen, (0, count + 8 - len(chosen)), mode="edge")  # one number of points compiles once
+    size = C.block or max(
+        1, cost.MEMORY // (2 * C.bytes_of_one(*origin))
+    )  # 2: intermediates are twice as long in float64
     with jax.enable_x64(True), jax.default_matmul_precision("highest"):
         as64 = lambda tree: jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
         try:
-            exact = _plain(C, as64(origin), as64(directions), as64(points[chosen]))
+            exact = _plain(C, as64(origin), as64(directions), as64(points[chosen]), size)
         except TypeError as error:
             warnings.warn(f"the model does not run in float64, its noise is measured in float32: {error}", stacklevel=2)
-            exact = _plain(C, origin, directions, points[chosen])
+            exact = _plain(C, origin, directions, points[chosen], size)
     error = np.abs(values[chosen] - np.asarray(exact))
     largest_error = error[np.isfinite(error)].max(initial=0)
     return float(max(4 * largest_error, np.finfo(values.dtype).eps * np.abs(values[finite]).max()))
 
 
-@jax.jit
-def _plain(C, origin, directions, points):
+@partial(jax.jit, static_argnames="size")
+def _plain(C, origin, directions, points, size):
     """C at points of a slice, nothing hoisted, images in the type of the points. Points inside blocks of images."""
 
     def of_block(images, new, arguments):
@@ -69,6 +73,5 @@ def _plain(C, origin, directions, points):
 
         return jax.lax.map(at, points)
 
-    size = C.block or max(1, cost.MEMORY // (2 * C.bytes_of_one(*origin)))  # 2: the intermediates are in float64
     sums = blocks.over_blocks(of_block, C.images, C.spread, size, (origin, directions, points))
     return blocks.everywhere(sums.sum(0) / C.n, C.spread)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxcost import blocks, noise, sweep
+from jaxcost import noise, quantities, sweep
 
 
 class Slice(NamedTuple):
@@ -129,11 +129,11 @@ def grid(
     options = {"memory": memory, "resume_file": resume_file}
     kept = {}
     if standard_error or per_class or per_image:
-        detailed = Detailed(_classes(C) if per_class else 0, per_image)
+        detailed = quantities.Detailed(quantities.classes(C) if per_class else 0, per_image)
         kept = sweep.sweep(detailed, C, origin, directions, points, **options)
         values = kept.pop("values")
     else:
-        values = sweep.sweep(VALUES, C, origin, directions, points, **options)
+        values = sweep.sweep(quantities.VALUES, C, origin, directions, points, **options)
     shape = tuple(map(len, axes))
     gram = np.array([[optax.tree.vdot(u, v) for v in directions] for u in directions], np.float64)
     norms = np.sqrt(np.diag(gram))
@@ -166,7 +166,7 @@ def evaluate(C, origin, directions, points, **options):
     Raises:
         ValueError: there are no points, or not of one coordinate a direction.
     """
-    return sweep.sweep(VALUES, C, origin, directions, _points(origin, directions, points), **options)
+    return sweep.sweep(quantities.VALUES, C, origin, directions, _points(origin, directions, points), **options)
 
 
 def derivatives(C, origin, directions, points, **options):
@@ -175,7 +175,7 @@ def derivatives(C, origin, directions, points, **options):
     Returns:
         `(values, gradients, hessians)`, numpy arrays `[m]`, `[m, k]` and `[m, k, k]`, per unit of coordinate.
     """
-    return sweep.sweep(DERIVATIVES, C, origin, directions, _points(origin, directions, points), **options)
+    return sweep.sweep(quantities.DERIVATIVES, C, origin, directions, _points(origin, directions, points), **options)
 
 
 def plan(C, origin, directions, points, *, memory=sweep.MEMORY):
@@ -188,89 +188,7 @@ def plan(C, origin, directions, points, *, memory=sweep.MEMORY):
         >>> print(plan(C, params, (u,), np.zeros((1_000_000, 1))))  # doctest: +ELLIPSIS
         1,000,000 points x 2,000 images: about ... MB, 2,000 images together
     """
-    return sweep.plan(VALUES, C, origin, directions, _points(origin, directions, points), memory=memory)
-
-
-def _sums(stacked, C):
-    """Means over all images, from sums over blocks."""
-    return jax.tree.map(lambda a: a.sum(0) / C.n, stacked)
-
-
-def _of_values(residual, images, new, s):
-    return residual(s, new)
-
-
-def _of_derivatives(residual, images, new, s):
-    """Value, gradient and Hessian of the sum, each order made once."""
-
-    def first(s):
-        gradient, value = jax.jacfwd(lambda s: (residual(s, new),) * 2, has_aux=True)(s)
-        return gradient, (value, gradient)
-
-    hessian, (value, gradient) = jax.jacfwd(first, has_aux=True)(s)
-    return value, gradient, hessian
-
-
-VALUES = sweep.Quantity(_of_values, _sums)
-DERIVATIVES = sweep.Quantity(_of_derivatives, _sums)
-
-
-class Detailed(NamedTuple):
-    """C with its standard error, and what else is asked for: a `sweep.Quantity`.
-
-    Attributes:
-        classes: number of classes, or 0 to keep none.
-        per_image: keep the cost of each image.
-    """
-
-    classes: int
-    per_image: bool
-
-    def of_block(self, residual, images, new, s):
-        """Number, mean and sum of squared deviations of the new images; sums by class."""
-        costs = residual(s)
-        number, ones = new.sum().astype(costs.dtype), jnp.ones(len(costs), costs.dtype)
-        mean = (jnp.where(new, costs, 0) @ ones) / jnp.maximum(number, 1)
-        deviation = jnp.where(new, costs - mean, 0)
-        kept = {"moments": (number, mean, deviation @ deviation)}
-        if self.classes:
-            labels = jnp.where(new, _labels(images.y), -1)
-            kept["per_class"] = jax.lax.map(
-                lambda label: jnp.where(labels == label, costs, 0) @ ones, jnp.arange(self.classes)
-            )
-        return kept | ({"per_image": costs} if self.per_image else {})
-
-    def combined(self, stacked, C):
-        """Chan, Golub & LeVeque 1983: deviations from block means, and of block means from the whole."""
-        number, mean, deviations = stacked["moments"]
-        values = (number * mean).sum(0) / C.n
-        squared = (deviations + number * (mean - values[None]) ** 2).sum(0)
-        kept = {"values": values, "standard_error": jnp.sqrt(squared / (C.n - 1) / C.n)}
-        if self.classes:
-            labels, places = _labels(C.images.y), blocks.places(len(C.images.y), C.spread)
-            count = jnp.bincount(labels if places is None else labels[places], length=self.classes)
-            kept["per_class"] = stacked["per_class"].sum(0) / count[None]
-        if self.per_image:
-            by_image = jnp.swapaxes(stacked["per_image"], 1, 2)
-            kept["per_image"] = blocks.in_order(by_image, C.images, C.spread).T
-        return kept
-
-
-def _labels(y):
-    """The class of each image."""
-    return y if y.ndim == 1 else y.argmax(-1)
-
-
-def _classes(C):
-    """Number of classes, of one-hot or whole-numbered desired outputs."""
-    y = C.images.y
-    if y.ndim == 2:
-        return y.shape[1]
-    if y.ndim == 1 and jnp.issubdtype(y.dtype, jnp.integer):
-        return int(y.max()) + 1
-    raise ValueError(
-        f"per_class of outputs {y.dtype}{list(y.shape)}, expected one-hot [n, classes] or whole labels [n]"
-    )
+    return sweep.plan(quantities.VALUES, C, origin, directions, _points(origin, directions, points), memory=memory)
 
 
 def _points(origin, directions, points):

@@ -37,19 +37,6 @@ LONG = 10.0  # seconds from which on an evaluation is announced
 KEEPING = 1 / 20  # share of the time that writing the finished points may take
 
 
-class Quantity(NamedTuple):
-    """What to compute at each point; anything hashable with these two functions. Equal ones are compiled once.
-
-    Attributes:
-        of_block: `of_block(residual, images, new, s)` for one block of images and coordinates s, a pytree of arrays.
-            `residual(s)` is the costs of its images, `residual(s, new)` the sum of the new ones.
-        combined: `combined(stacked, C)`, the results `[points, ...]` from those of all blocks, `[blocks, points, ...]`.
-    """
-
-    of_block: Callable
-    combined: Callable
-
-
 class Plan(NamedTuple):
     """What an evaluation will take.
 
@@ -95,7 +82,7 @@ def plan(quantity, C, origin, directions, points, *, memory=MEMORY):
     """Time a few points, and say how long all will take and how much memory.
 
     Args:
-        quantity: a `Quantity`.
+        quantity: what to compute, as in `quantities`.
         C: a `cost.Cost`.
         origin: tuple of C's arguments.
         directions: k tuples like it.

@@ -20,6 +20,7 @@ ORDER = [
     "hoist",
     "results",
     "resume",
+    "quantities",
     "sweep",
     "noise",
     "slices",
