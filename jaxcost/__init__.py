@@ -8,6 +8,7 @@ are the instruments to look at it. Import the rooms themselves, `from jaxcost im
     network      the 784-16-16-10 network, its parameters
     blocks       a function of images over all of them, in blocks, on one device or many
     cost         costs of one image, and C(w, b)
+    devices      images, points or networks over the devices of a mesh
     descent      gradient, downhill, training in a scan, ensembles
     directions   random, normalised, orthonormal, principal directions
     hoist        what is affine along a slice is computed once

@@ -105,7 +105,7 @@ def descend(key, C, params, optimizer, *, steps, batch=None, every=1, watch=None
     return _reported(run)
 
 
-def ensemble(keys, C, init, optimizer, *, steps, batch=None, every=1, watch=None, keep=False):
+def ensemble(keys, C, init, optimizer, *, steps, batch=None, every=1, watch=None, keep=False, mesh=None):
     """Train many networks at once, one a key, by vmap; C's images are shared.
 
     Network i is the one that `descend` gives, up to rounding, from `init_key, key = jax.random.split(keys[i])`.
@@ -120,12 +120,13 @@ def ensemble(keys, C, init, optimizer, *, steps, batch=None, every=1, watch=None
         every: record at every so many steps.
         watch: what to record beside C.
         keep: record the parameters too.
+        mesh: devices over which the networks are dealt (`devices.mesh`); None for one device.
 
     Returns:
         A `Run` whose arrays have a first axis `[networks]`.
 
     Raises:
-        ValueError: as `descend`.
+        ValueError: as `descend`, or there is a mesh and the images are spread as well.
 
     Example:
         >>> import optax
@@ -135,11 +136,18 @@ def ensemble(keys, C, init, optimizer, *, steps, batch=None, every=1, watch=None
         (3, 3)
     """
     _check(C, steps, batch, every)
+    if mesh is not None and C.spread is not None:
+        raise ValueError("the images are spread over devices, expected them on one device where networks are dealt")
     init_keys, keys = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
-    run = jax.vmap(
-        lambda key, params: _descend(key, C, params, _watched(watch), optimizer, steps // every, batch, every, keep)
-    )(keys, jax.vmap(init)(init_keys))
+    static = {"optimizer": optimizer, "records": steps // every, "batch": batch, "every": every, "keep": keep}
+    run = _ensemble(keys, C, jax.vmap(init)(init_keys), _watched(watch), mesh, **static)
     return _reported(run._replace(steps=run.steps[0]))
+
+
+@partial(jax.jit, static_argnames=("mesh", "optimizer", "records", "batch", "every", "keep"))
+def _ensemble(keys, C, params, watch, mesh, **static):
+    each = lambda C, watch, key, params: _descend(key, C, params, watch, **static)
+    return blocks.dealt(jax.vmap(each, (None, None, 0, 0)), mesh, (C, watch), (keys, params))
 
 
 @partial(jax.jit, static_argnames=("optimizer", "records", "batch", "every", "keep"))

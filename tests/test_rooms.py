@@ -15,6 +15,7 @@ ORDER = [
     "network",
     "blocks",
     "cost",
+    "devices",
     "descent",
     "directions",
     "hoist",
