@@ -63,6 +63,9 @@ def parse(doc, Settings, arguments=None):
     for field in dataclasses.fields(Settings):
         many = isinstance(field.default, tuple)
         kind = type(field.default[0] if many else field.default)
+        if kind is bool:
+            parser.add_argument(f"--{field.name.replace('_', '-')}", action="store_true", help=field.metadata["why"])
+            continue
         default = field.default
         if small and field.metadata["small"] is not None:
             default = field.metadata["small"]

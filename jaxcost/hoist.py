@@ -29,17 +29,13 @@ JOINTLY = {
     "reduce_sum": FIRST, "cumsum": FIRST, "rev": FIRST, "slice": FIRST, "dynamic_slice": FIRST, "gather": FIRST,
     "split": FIRST, "convert_element_type": FIRST, "concatenate": slice(None), "select_n": slice(1, None),
 }  # fmt: skip
-# Linear in each of two operands: exactly one may be affine.
-BILINEAR = {"mul", "dot_general", "conv_general_dilated"}
-# Elementwise in several operands, all of the shape of the result.
-ELEMENTWISE = {
+BILINEAR = {"mul", "dot_general", "conv_general_dilated"}  # linear in each of two operands: one may be affine
+ELEMENTWISE = {  # in several operands, all of the shape of the result
     "add", "sub", "add_any", "mul", "div", "rem", "max", "min", "pow", "atan2", "nextafter", "and", "or",
     "xor", "eq", "ne", "lt", "le", "gt", "ge", "select_n",
 }  # fmt: skip
 INLINED = {"jit", "pjit", "closed_call", "core_call", "checkpoint", "remat"}
-PRODUCT = (
-    1 / 8
-)  # what a multiplication in a matrix product is taken to cost, in elementwise ones: a guess, not measured
+PRODUCT = 1 / 8  # what a multiplication in a matrix product is taken to cost, in elementwise ones
 
 
 class Operation(NamedTuple):
@@ -131,11 +127,8 @@ def _residual(later, output, kinds, s, coefficients, counted=None):
     costs = values[output]
     if counted is not None:
         return _summed(costs, counted)
-    return (
-        _product(jnp.ones(costs[..., 0].size, costs.dtype), costs.reshape(-1, costs.shape[-1]))
-        if ends_in_sum
-        else costs
-    )
+    flat = costs.reshape(-1, costs.shape[-1])
+    return _product(jnp.ones(len(flat), flat.dtype), flat) if ends_in_sum else costs
 
 
 def _summed(costs, counted):
@@ -168,7 +161,8 @@ def _flatten(closed):
     program, count = [], iter(range(1 << 60))
 
     def run(jaxpr, consts, arguments):
-        names = dict(zip(jaxpr.constvars, map(_literal, consts), strict=True))
+        literals = [core.Literal(array, jax.typeof(array)) for array in consts]  # as if written in the program
+        names = dict(zip(jaxpr.constvars, literals, strict=True))
         names |= dict(zip(jaxpr.invars, arguments, strict=True))
         for eqn in jaxpr.eqns:
             inputs = tuple(v if isinstance(v, core.Literal) else names[v] for v in eqn.invars)
@@ -184,11 +178,6 @@ def _flatten(closed):
     inputs = [next(count) for _ in closed.jaxpr.invars]
     (output,) = run(closed.jaxpr, closed.consts, inputs)
     return program, inputs, output
-
-
-def _literal(array):
-    """An array that the traced function closed over, as if it were written in the program."""
-    return core.Literal(array, jax.typeof(array))
 
 
 def _classify(program, output, kinds, k):
