@@ -108,10 +108,8 @@ def _of_program(closed):
     arrays = []
 
     def walk(value):
-        if hasattr(value, "consts"):  # a ClosedJaxpr
-            arrays.extend(value.consts)
-            walk(value.jaxpr)
-        elif hasattr(value, "eqns"):
+        if hasattr(value, "eqns"):  # a jaxpr, closed or not
+            arrays.extend(getattr(value, "consts", ()))
             for eqn in value.eqns:
                 walk(list(eqn.params.values()))
         elif isinstance(value, list | tuple):

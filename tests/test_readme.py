@@ -1,9 +1,15 @@
 """The README's code runs, and its commands are the ones that are tested."""
 
 import re
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
+import jax
 import pytest
+
+from jaxcost import cost, data, directions, network, results
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -14,12 +20,35 @@ def test_the_code_blocks_run_in_order_in_one_session(tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     session = {}
     blocks = re.findall(r"```python\n(.*?)```", README, re.S)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         exec(block, session)
     said = capsys.readouterr().out
     assert re.search(r"C 0\.\d+, accuracy 0\.9\d+, 1 minimum, floor \de-0\d", said)
     assert "'jax':" in said
+    assert re.search(r"2,001 points x 8,000 images: about \d+ s and \d+ MB", said)
+
+
+def test_the_launch_on_several_hosts_gives_the_plane_of_one(tmp_path):
+    (tmp_path / "on_hosts.py").write_text(re.search(r"```py\n(.*?)```", README, re.S)[1])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-W", "error", "on_hosts.py", address, "2"]
+    hosts = [subprocess.Popen([*command, str(i)], cwd=tmp_path, stderr=subprocess.PIPE, text=True) for i in (0, 1)]
+    try:
+        for host in hosts:
+            _, said = host.communicate(timeout=100)
+            assert host.returncode == 0, said
+    finally:
+        for host in hosts:
+            host.kill()
+            host.communicate()
+    there = results.load(tmp_path / "output" / "plane.npz")
+    params = network.init(jax.random.key(0))
+    u, v = (directions.filter_normalized(directions.gaussian(jax.random.key(i), params), params) for i in (1, 2))
+    C, move = cost.Cost(data.digits()[0]), lambda p, a, b: p - a + 0.5 * b
+    assert there.values[0, 15] == pytest.approx(float(C(*jax.tree.map(move, params, u, v))), rel=1e-6)
 
 
 def test_ci_calls_the_readmes_test_command_word_for_word():
