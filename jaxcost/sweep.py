@@ -45,7 +45,7 @@ class Plan(NamedTuple):
         images: how many.
         block: images taken together.
         tile: points from one save to the next at most.
-        seconds: for all points, from the time of two; compiling not included.
+        seconds: for all points, from the time of a few; compiling not included.
         memory: bytes on each device beyond images and parameters, as XLA plans them.
     """
 
@@ -59,9 +59,8 @@ class Plan(NamedTuple):
     def __str__(self):
         minutes, seconds = divmod(round(self.seconds), 60)
         hours, minutes = divmod(minutes, 60)
-        took = (
-            f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
-        )
+        short = f"{minutes} min {seconds:02} s" if minutes else f"{self.seconds:.1f} s"
+        took = f"{hours} h {minutes:02} min" if hours else short
         return (
             f"{self.points:,} points x {self.images:,} images: about {took} and {self.memory / 1e6:,.0f} MB, "
             f"{self.block:,} images together"
@@ -98,7 +97,7 @@ def plan(quantity, C, origin, directions, points, *, memory=MEMORY):
 
     def seconds(few):
         start = time.perf_counter()
-        program.run(points[:few])
+        program.run(np.resize(points, (few, points.shape[1])))
         return time.perf_counter() - start
 
     with jax.default_matmul_precision("highest"):
@@ -122,7 +121,9 @@ def sweep(quantity, C, origin, directions, points, *, memory=MEMORY, resume_file
             identity = resume.identity(quantity, C, origin, directions, points, program.block)
             done = resume.taken_up(resume_file, identity, results)
             keep = partial(resume.keep, resume_file, identity)
-        bar = tqdm(total=len(points), initial=done, desc="slice", unit="point", delay=2, leave=False, disable=None)
+        first = jax.process_index() == 0
+        shown = {"desc": "slice", "unit": "point", "delay": 2, "leave": False, "disable": None if first else True}
+        bar = tqdm(total=len(points), initial=done, **shown)
         kept, due = done, 0.0
 
         def seconds(few):
@@ -145,7 +146,7 @@ def sweep(quantity, C, origin, directions, points, *, memory=MEMORY, resume_file
             if len(points) - done > FEW:
                 planned = _planned(program, C, len(points) - done, seconds)
                 tile = planned.tile
-                if planned.seconds > LONG and jax.process_index() == 0:
+                if planned.seconds > LONG and first:
                     print(planned, file=sys.stderr, flush=True)
             while done < len(points):
                 seconds(tile)
@@ -157,20 +158,23 @@ def sweep(quantity, C, origin, directions, points, *, memory=MEMORY, resume_file
 
 
 def _planned(program, C, m, seconds):
-    """From the time of two points, and then of as many as are sure to take no longer than a tile should.
+    """From the time of two points, and of more, but of no more than are sure to take a tile's time.
 
-    A call takes c + p m seconds for m points, c for the coefficients. Two points alone would not tell these apart.
+    A call takes c + p m seconds for m points, c for the coefficients; two points alone would not tell these apart.
     """
-    two = seconds(2)
-    more = int(np.clip(2 * TILE / two, 3, min(m - 2, program.buffer)))
-    many = seconds(more)
-    if C.spread is not None and len({d.process_index for d in C.spread.mesh.devices.flat}) > 1:
-        two, many = multihost_utils.broadcast_one_to_all(np.array([two, many])).tolist()  # all cut the same tiles
-    point = max(many - two, 1e-3 * many) / (more - 2)
-    coefficients = max(0.0, two - 2 * point)
-    tile = int(np.clip(max(TILE, 20 * coefficients) / point, 1, program.buffer))
-    total = math.ceil(m / tile) * coefficients + m * point
-    return Plan(m, C.n, program.block, tile, total, program.memory)
+    several = C.spread is not None and len({d.process_index for d in C.spread.mesh.devices.flat}) > 1
+    # all processes must cut the same tiles
+    agreed = lambda took: float(multihost_utils.broadcast_one_to_all(np.array(took))) if several else took
+    few = min(2, program.buffer)
+    first = agreed(seconds(few))
+    coefficients, point, tile = 0.0, first / few, program.buffer
+    more = min(max(int(TILE * few / first), few + 1), m - few, program.buffer)
+    if more > few:
+        then = agreed(seconds(more))
+        point = max(then - first, 1e-3 * then) / (more - few)
+        coefficients = max(0.0, first - few * point)
+        tile = int(np.clip(max(TILE, 20 * coefficients) / point, 1, program.buffer))
+    return Plan(m, C.n, program.block, tile, math.ceil(m / tile) * coefficients + m * point, program.memory)
 
 
 def _program(quantity, C, origin, directions, m, memory):
@@ -228,7 +232,7 @@ def _at_points(quantity, block, C, origin, directions, points, count):
         at = lambda s: quantity.of_block(lambda s, *new: residual(s, coefficients, *new), images, new, s)
         (points,) = points
         empty = jax.tree.map(lambda a: jnp.zeros((len(points), *a.shape), a.dtype), jax.eval_shape(at, points[0]))
-        put = lambda i, kept: jax.tree.map(lambda all, one: all.at[i].set(one), kept, at(points[i]))
+        put = lambda i, kept: jax.tree.map(lambda rows, row: rows.at[i].set(row), kept, at(points[i]))
         return jax.lax.fori_loop(0, count, put, empty)
 
     stacked = blocks.over_blocks(of_block, C.images, C.spread, block, (origin, directions, count), points)

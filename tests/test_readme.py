@@ -26,7 +26,7 @@ def test_the_code_blocks_run_in_order_in_one_session(tmp_path, monkeypatch, caps
     said = capsys.readouterr().out
     assert re.search(r"C 0\.\d+, accuracy 0\.9\d+, 1 minimum, floor \de-0\d", said)
     assert "'jax':" in said
-    assert re.search(r"2,001 points x 8,000 images: about \d+ s and \d+ MB", said)
+    assert re.search(r"2,001 points x 8,000 images: about [\d.]+ s and \d+ MB", said)
 
 
 def test_the_launch_on_several_hosts_gives_the_plane_of_one(tmp_path):
