@@ -267,33 +267,39 @@ def table(result):
 
 
 def draw(path):
-    """Milliseconds a point: each way a bar; against the points of the grid, and the images."""
+    """Milliseconds a point of each way; and against the points of the grid, and the images."""
     result = results.load(path)
-    figure = experiment.figure(9, 3.2)
-    ax = figure.subplots()
-    names = list(result["times"])
-    ms = [1e3 * np.median(result["times"][name]) for name in names]
-    bars = ax.barh(names, ms)
-    ax.bar_label(bars, [f"{value:.2g} ms" for value in ms], padding=3)
+    ways = experiment.figure(9, 0.4 * len(result["times"]) + 1)
+    ax = ways.subplots()
+    ms = {name: 1e3 * np.median(seconds) for name, seconds in result["times"].items()}
+    ax.plot(list(ms.values()), list(ms), "o")
+    for name, value in ms.items():
+        ax.annotate(f"{value:.3g} ms", (value, name), (8, -4), textcoords="offset points")
     ax.set_xscale("log")
-    ax.set_xlim(min(ms) / 2, 4 * max(ms))
+    ax.set_xlim(min(ms.values()) / 1.5, 3 * max(ms.values()))
+    ax.margins(y=0.1)
+    ax.grid(axis="y", color="0.9")
     ax.invert_yaxis()
-    ax.set_xlabel(f"milliseconds a point, {result['images']:,} images")
+    ax.set_xlabel(f"milliseconds a point, {result['images']:,} images, logarithmic")
+
     scaling = experiment.figure(9, 3.6)
-    left, right = scaling.subplots(1, 2)
-    for ax, times, square in ((left, result["grids"], 2), (right, result["shares"], 1)):
+    for ax, times, square in zip(scaling.subplots(1, 2), (result["grids"], result["shares"]), (2, 1), strict=True):
         x = np.array([int(n) ** square for n in times])
         low, middle, high = 1e3 * np.array([[f(s) for s in times.values()] for f in (np.min, np.median, np.max)])
-        ax.errorbar(x, middle, (middle - low, high - middle), marker="o", capsize=3)
-        ax.set_xscale("log")
-        ax.set_yscale("log")
+        ax.errorbar(x, middle, (middle - low, high - middle), marker="o", capsize=3, label="median, lowest, highest")
+        ax.set_ylim(0, 1.15 * high.max())
         ax.set_ylabel("milliseconds a point")
-    left.set_ylim(0.3 * middle[-1], 10 * middle[-1])
-    left.set_xlabel(f"points of the grid, {result['images']:,} images")
-    right.plot(x, middle[-1] * x / x[-1], ":", color="0.5", label="linear")
-    right.set_xlabel(f"images, {result['points']} x {result['points']} points")
-    right.legend(title=f"time ~ images^{exponent(result['shares']):.2f}")
-    return experiment.save_figures(path, {"ways": figure, "scaling": scaling})
+        if square == 2:
+            ax.set_xscale("log")
+            ax.set_xticks(x, [f"{n} x {n}" for n in times])
+            ax.minorticks_off()
+            ax.set_xlabel(f"points of the grid, {result['images']:,} images")
+        else:
+            ax.plot([0, x[-1]], [0, middle[-1]], ":", color="0.5", label="proportional")
+            ax.set_xlim(0)
+            ax.set_xlabel(f"images, {result['points']} x {result['points']} points; fit ~ images^{exponent(times):.2f}")
+        ax.legend(loc="upper right" if square == 2 else "upper left")
+    return experiment.save_figures(path, {"ways": ways, "scaling": scaling})
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ class Settings:
     rate: float = setting(1.5, "Nielsen's", small=0.5)
     sizes: tuple = setting((784, 16, 10), "the network")
     half_widths: tuple = setting((0.01, 2.0), "mini-batches aside", small=(0.5,))
+    peer: bool = setting(False, "a switch")
 
 
 DEFAULTS = Settings("", 61, 5, 1.5, (784, 16, 10), (0.01, 2.0))
@@ -68,6 +69,7 @@ def test_a_flag_beats_small_even_with_the_default():
         (["--sizes", "784", "30", "10"], "sizes", (784, 30, 10)),
         (["--sizes", "1"], "sizes", (1,)),
         (["--half-widths", "1", "2.5"], "half_widths", (1.0, 2.5)),
+        (["--peer"], "peer", True),
     ],
 )
 def test_a_flag_sets_its_setting_and_no_other(arguments, name, value):
@@ -89,6 +91,7 @@ def test_a_flag_sets_its_setting_and_no_other(arguments, name, value):
         ["--sizes"],
         ["--sizes", "784", "x"],
         ["--half_widths", "1"],
+        ["--peer", "1"],
     ],
     ids=" ".join,
 )
