@@ -64,7 +64,9 @@ def parse(doc, Settings, arguments=None):
         many = isinstance(field.default, tuple)
         kind = type(field.default[0] if many else field.default)
         if kind is bool:
-            parser.add_argument(f"--{field.name.replace('_', '-')}", action="store_true", help=field.metadata["why"])
+            parser.add_argument(
+                f"--{field.name.replace('_', '-')}", action="store_true", help=f"{field.metadata['why']} (off)"
+            )
             continue
         default = field.default
         if small and field.metadata["small"] is not None:
