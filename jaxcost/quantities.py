@@ -82,7 +82,8 @@ class Detailed(NamedTuple):
         kept = {"values": values, "standard_error": jnp.sqrt(squared / (C.n - 1) / C.n)}
         if self.classes:
             labels, places = _labels(C.images.y), blocks.places(len(C.images.y), C.spread)
-            count = jnp.bincount(labels if places is None else labels[places], length=self.classes)
+            labels = labels if places is None else labels[places]
+            count = jnp.bincount(jnp.where(labels < 0, self.classes, labels), length=self.classes)  # -1: of no class
             kept["per_class"] = stacked["per_class"].sum(0) / count[None]
         if self.per_image:
             by_image = jnp.swapaxes(stacked["per_image"], 1, 2)

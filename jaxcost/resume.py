@@ -3,16 +3,21 @@
 import hashlib
 import os
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
 from jaxcost import results
 
 
-def identity(quantity, C, origin, directions, points, block):
-    """All that the values of an evaluation depend on, by name; arrays and models by their SHA-256.
+def identity(quantity, C, origin, directions, points, block, buffer):
+    """All that the values of an evaluation depend on, by name; arrays and programs by their SHA-256.
+
+    Of a model it knows the traced program and the arrays closed over, not what a callback does in it.
 
     Returns:
         A dict of plain values. Two evaluations with the same one give the same bits.
@@ -25,8 +30,9 @@ def identity(quantity, C, origin, directions, points, block):
         "origin": _of_arrays(origin),
         "directions": _of_arrays(directions),
         "points": _of_arrays(points),
-        "quantity": re.sub(r" at 0x\w+", "", repr(quantity)),
+        "quantity": _of_quantity(quantity, C, points[0]),
         "block": block,
+        "buffer": buffer,
         "mesh": None if C.spread is None else [dict(C.spread.mesh.shape), list(C.spread.counts)],
         "versions": here["versions"],
         "device": f"{here['device']}, {_cores()} cores",
@@ -42,8 +48,10 @@ def taken_up(path, identity, into):
         into: a pytree of numpy arrays, `[points, ...]`, written to.
 
     Raises:
-        ValueError: the file belongs to another evaluation; names all that differs.
+        ValueError: the path does not end in .npz, or the file belongs to another evaluation; names all that differs.
     """
+    if Path(path).suffix != ".npz":
+        raise ValueError(f"{path}: expected a name that ends in .npz")
     done, wrong = 0, ""
     if jax.process_index() == 0 and os.path.exists(path):
         try:
@@ -86,8 +94,11 @@ def _short(value):
 
 
 def _of_arrays(tree):
-    digest = hashlib.sha256(str(jax.tree.structure(tree)).encode())
-    for leaf in map(np.asarray, jax.tree.leaves(tree)):
+    digest = hashlib.sha256(_without_addresses(jax.tree.structure(tree)).encode())
+    for leaf in jax.tree.leaves(tree):
+        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            leaf = jax.random.key_data(leaf)
+        leaf = np.asarray(leaf)
         digest.update(f"{leaf.dtype}{leaf.shape}".encode())
         digest.update(np.ascontiguousarray(leaf))
     return digest.hexdigest()
@@ -117,8 +128,24 @@ def _of_program(closed):
                 walk(item)
 
     walk(closed)
-    text = re.sub(r"0x[0-9a-f]+", "", str(closed))
-    return hashlib.sha256((text + _of_arrays(arrays)).encode()).hexdigest()
+    return hashlib.sha256((_without_addresses(closed) + _of_arrays(arrays)).encode()).hexdigest()
+
+
+def _of_quantity(quantity, C, s):
+    """Of what it makes of two images, whose costs stand in for the model's, and of its name."""
+    two = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((2, *leaf.shape[1:]), leaf.dtype), C.images)
+
+    def of_two(images, s):
+        costs = s.sum() * jnp.ones(2, s.dtype)
+        of_block = quantity.of_block(lambda s, *new: costs.sum() if new else costs, images, jnp.ones(2, bool), s)
+        stacked = jax.tree.map(lambda leaf: leaf[None, None], of_block)
+        return quantity.combined(stacked, replace(C, images=images, spread=None))
+
+    return f"{_without_addresses(repr(quantity))} {_of_program(jax.make_jaxpr(of_two)(two, s))[:8]}"
+
+
+def _without_addresses(text):
+    return re.sub(r"(?: at )?0x[0-9a-f]+", "", str(text))
 
 
 def _cores():

@@ -118,7 +118,7 @@ def sweep(quantity, C, origin, directions, points, *, memory=MEMORY, resume_file
         results = jax.tree.map(lambda a: np.zeros((len(points), *a.shape[1:]), a.dtype), program.results)
         done, keep = 0, lambda done, results: None
         if resume_file is not None:
-            identity = resume.identity(quantity, C, origin, directions, points, program.block)
+            identity = resume.identity(quantity, C, origin, directions, points, program.block, program.buffer)
             done = resume.taken_up(resume_file, identity, results)
             keep = partial(resume.keep, resume_file, identity)
         first = jax.process_index() == 0
@@ -171,7 +171,7 @@ def _planned(program, C, m, seconds):
     more = min(max(int(TILE * few / first), few + 1), m - few, program.buffer)
     if more > few:
         then = agreed(seconds(more))
-        point = max(then - first, 1e-3 * then) / (more - few)
+        point = max(then - first, 1e-6 * then) / (more - few)
         coefficients = max(0.0, first - few * point)
         tile = int(np.clip(max(TILE, 20 * coefficients) / point, 1, program.buffer))
     return Plan(m, C.n, program.block, tile, math.ceil(m / tile) * coefficients + m * point, program.memory)
@@ -183,24 +183,29 @@ def _program(quantity, C, origin, directions, m, memory):
     dtype = jax.tree.leaves(origin)[0].dtype
     block = C.block or _guess(C, origin, k, memory)
     rows = math.ceil(min(BUFFER, 4 ** math.ceil(math.log(max(m, FEW), 4))) / dealt)  # few lengths, so few compilations
-    while True:
+
+    def traced(block, rows):
         points = jax.ShapeDtypeStruct((dealt, rows, k), dtype)
-        traced = _at_points.trace(quantity, block, C, origin, directions, points, 0)
-        one = jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, *a.shape[1:]), a.dtype), traced.out_info)
-        held = memory // (4 * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(one)))
-        if rows > max(1, held // dealt):
-            rows = max(1, held // dealt)
-            continue
-        used = traced.lower().compile().memory_analysis()
-        used = used.temp_size_in_bytes + used.output_size_in_bytes if used else 0
-        if used <= memory:
-            run = partial(_run, quantity, block, C, origin, directions, (dealt, rows, k), dtype)
-            return Program(run, one, min(block, C.n), dealt * rows, used)
-        if rows == 1 and (block == 1 or C.block):
+        return _at_points.trace(quantity, block, C, origin, directions, points, 0)
+
+    def needed(block, rows):
+        used = traced(block, rows).lower().compile().memory_analysis()
+        return used.temp_size_in_bytes + used.output_size_in_bytes if used else 0
+
+    one = jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, *a.shape[1:]), a.dtype), traced(block, rows).out_info)
+    of_one = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(one))
+    rows = max(1, min(rows, memory // (4 * of_one * dealt)))
+    while (used := needed(block, rows)) > memory:
+        # fewer images a block need less, but more blocks hold more results; half of one or the other, whichever helps
+        halves = {(block if C.block else math.ceil(block / 2), rows), (block, math.ceil(rows / 2))}
+        least, choice = min((needed(*half), half) for half in halves)
+        if least >= used:
             raise ValueError(
-                f"memory={memory:,} bytes, expected {used:,} for {block} images together, which is the least"
+                f"memory={memory:,} bytes, expected {used:,} for {block} images together, the least found"
             )
-        rows, block = math.ceil(rows / 2), C.block or math.ceil(block / 2)
+        block, rows = choice
+    run = partial(_run, quantity, block, C, origin, directions, (dealt, rows, k), dtype)
+    return Program(run, one, min(block, C.n), dealt * rows, used)
 
 
 def _guess(C, origin, k, memory):

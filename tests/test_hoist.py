@@ -176,7 +176,7 @@ def test_the_first_layer_is_not_in_the_residual_and_images_are_last():
     images = normal(1, N, 784), jax.nn.one_hot(jnp.arange(N), 10)
     one = lambda image, *p: cost.quadratic(network.feedforward(image[0], *p), image[1])
     coefficients, residual = hoist.split(one, params, [params, params], images)
-    assert sorted(products(residual, jnp.zeros(2), coefficients)) == [16, 16]
+    assert sorted(products(residual, jnp.zeros(2), coefficients)) == [10, 16, 16]  # 10: the sum over outputs
     shapes = {leaf.shape for leaf in jax.tree.leaves(coefficients)}
     assert (3, 16, N) in shapes
     assert (10, N) in shapes
@@ -186,7 +186,7 @@ def test_the_first_layer_is_not_in_the_residual_and_images_are_last():
 def test_a_linear_model_keeps_nothing_but_its_output():
     f, params, x = mlp(None, (50, 3))
     coefficients, residual = hoist.split(lambda x, *p: jnp.exp(f(x, *p)).sum(), params, [params], x)
-    assert products(residual, jnp.zeros(1), coefficients) == []
+    assert products(residual, jnp.zeros(1), coefficients) == [3]  # the sum over outputs
 
 
 def test_what_is_cheap_to_make_again_is_not_carried():
@@ -229,3 +229,98 @@ def test_a_model_that_prints_is_evaluated_plainly_and_prints(capfd):
     )
     jax.effects_barrier()
     assert "seen" in capfd.readouterr().out
+
+
+COUNTED = np.array([True, False, True, True, False, True])
+COORDINATES = np.array([0.7, -0.4])
+# Models of (image, w) in jax, and all images at once in numpy; w is [3, 40], so that w @ x is worth hoisting.
+SUMMED = {
+    "ends in a sum over outputs": (lambda x, w: (jnp.tanh(w @ x) ** 2).sum(), lambda z, x, w: (np.tanh(z) ** 2).sum(1)),
+    "ends in a sum over two axes": (
+        lambda x, w: jnp.sin(jnp.outer(w @ x, jnp.arange(4.0))).sum(),
+        lambda z, x, w: np.sin(z[:, :, None] * np.arange(4)).sum((1, 2)),
+    ),
+    "a sum of whole numbers": (lambda x, w: (w @ x > 0).sum(), lambda z, x, w: (z > 0).sum(1)),
+    "sums, and goes on": (lambda x, w: jnp.exp(-jnp.tanh(w @ x).sum()), lambda z, x, w: np.exp(-np.tanh(z).sum(1))),
+    "a maximum": (lambda x, w: jnp.tanh(w @ x).max(), lambda z, x, w: np.tanh(z).max(1)),
+    "log-sum-exp": (
+        lambda x, w: jax.nn.logsumexp(w @ x),
+        lambda z, x, w: np.log(np.exp(z - z.max(1, keepdims=True)).sum(1)) + z.max(1),
+    ),
+    "one output": (lambda x, w: jnp.tanh((w @ x)[1]), lambda z, x, w: np.tanh(z[:, 1])),
+    "an affine sum": (lambda x, w: (w @ x).sum(), lambda z, x, w: z.sum(1)),
+    "an affine output": (lambda x, w: (w @ x)[2] * 2, lambda z, x, w: 2 * z[:, 2]),
+    "no parameter": (lambda x, w: jnp.sin(x).sum(), lambda z, x, w: np.sin(x).sum(1)),
+    "no image": (lambda x, w: jnp.sin(w).sum(), lambda z, x, w: np.full(N, np.sin(w).sum())),
+    "neither": (lambda x, w: jnp.float64(3), lambda z, x, w: np.full(N, 3.0)),
+}
+X = np.random.default_rng(3).normal(size=(N, 40))
+W, *ALONG = np.random.default_rng(4).normal(size=(3, 3, 40)) / 6
+AT = W + COORDINATES[0] * ALONG[0] + COORDINATES[1] * ALONG[1]
+
+
+def summed(f, images, s, *mask):
+    """The residual at s of a model of (image, w)."""
+    as_jax = lambda tree: jax.tree.map(jnp.asarray, tree)
+    coefficients, residual = hoist.split(f, as_jax((W,)), as_jax([(d,) for d in ALONG]), jnp.asarray(images))
+    return residual(s, coefficients, *mask)
+
+
+@pytest.mark.parametrize("name", SUMMED)
+@pytest.mark.parametrize("plain", [False, True])
+def test_the_sum_over_counted_images_is_numpys_whatever_the_model_ends_in(name, plain, x64):
+    f, in_numpy = SUMMED[name]
+    printing = lambda x, w: (jax.debug.callback(lambda: None), f(x, w))[1]  # effects: nothing is hoisted
+    chosen = printing if plain else f
+    both = jax.jit(lambda s, mask: (summed(chosen, X, s), summed(chosen, X, s, mask)))
+    costs = in_numpy(X @ AT.T, X, AT)
+    for mask in (COUNTED, ~COUNTED, np.ones(N, bool), np.zeros(N, bool)):
+        by_image, total = both(COORDINATES, mask)
+        np.testing.assert_allclose(by_image, costs, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(total, costs[mask].sum(), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["ends in a sum over outputs", "log-sum-exp", "one output", "an affine sum"])
+def test_an_image_that_does_not_count_may_be_anything(name, x64):
+    f, in_numpy = SUMMED[name]
+
+    @jax.jit
+    def value_gradient_hessian(images):
+        of_s = lambda s: summed(f, images, s, COUNTED)
+        forward = jax.jacfwd(of_s)
+        return [d(jnp.asarray(COORDINATES)) for d in (of_s, forward, jax.jacfwd(forward))]
+
+    sound = value_gradient_hessian(X)
+    np.testing.assert_allclose(sound[0], in_numpy(X @ AT.T, X, AT)[COUNTED].sum(), rtol=1e-12)
+    for wrong in (np.nan, np.inf, -np.inf):
+        found = value_gradient_hessian(np.where(COUNTED[:, None], X, wrong))
+        for with_wrong, without in zip(found, sound, strict=True):
+            np.testing.assert_allclose(with_wrong, without, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("gradient", [jax.grad, jax.jacfwd])
+def test_gradient_and_hessian_of_the_sum_over_counted_images_are_numpys(gradient, x64):
+    """Of sum_ij tanh(z_ij(s))^2 with z(s) = z_0 + sum_k s_k z_k, by hand."""
+    f, _ = SUMMED["ends in a sum over outputs"]
+    t = np.tanh(X[COUNTED] @ AT.T)
+    along = [X[COUNTED] @ d.T for d in ALONG]
+    first, second = 2 * t * (1 - t**2), 2 * (1 - t**2) * (1 - 3 * t**2)
+    slope = gradient(lambda s: summed(f, X, s, COUNTED))
+    found, twice = jax.jit(lambda s: (slope(s), jax.jacfwd(slope)(s)))(COORDINATES)
+    np.testing.assert_allclose(found, [(first * z).sum() for z in along], rtol=1e-12)
+    np.testing.assert_allclose(twice, [[(second * a * b).sum() for b in along] for a in along], rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["cnn", "attention", "linear_shapes"])
+def test_the_sum_over_counted_images_of_models_that_nobody_wrote_for_this_kit(name):
+    f, params, x = model(name)
+    one = lambda x, p: (f(x, p) ** 2).sum()
+
+    @jax.jit
+    def both(params, x):
+        coefficients, residual = hoist.split(one, params, (params,), x)
+        twice = jax.tree.map(lambda leaf: 2 * leaf, params)
+        return residual(jnp.ones(1), coefficients, COUNTED), jax.vmap(one, (0, None))(x, *twice)
+
+    total, costs = both(params, x)
+    np.testing.assert_allclose(total, np.asarray(costs, np.float64)[COUNTED].sum(), rtol=1e-5)

@@ -1,0 +1,406 @@
+"""What is stopped goes on from its file: no bit is changed, no finished point is lost or computed again."""
+
+import itertools
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxcost import cost, network, quantities, results, resume, sweep
+from jaxcost.data import Images
+
+LONG_RUN = """
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background of a shell ignore it
+import jax, jax.numpy as jnp, numpy as np
+from jaxcost import cost, network, results, resume, slices, sweep
+from jaxcost.data import Images
+
+kept, out, file, pause = sys.argv[1:]
+options = dict.fromkeys(kept.split(), True)
+if file:
+    sweep.BUFFER, sweep.KEEPING, options["resume_file"] = 4, 1, file  # 200 tiles; a kill may well hit a save
+    taken_up, run = resume.taken_up, sweep._run
+
+    def told(*arguments):
+        done = taken_up(*arguments)
+        print(done, flush=True)
+        return done
+
+    def slowly(*arguments):
+        part = run(*arguments)
+        time.sleep(float(pause))
+        print(len(arguments[-1]), flush=True)
+        return part
+
+    resume.taken_up, sweep._run = told, slowly
+else:
+    sweep.BUFFER = 4
+
+keys = jax.random.split(jax.random.key(0), 4)
+scale = jax.random.uniform(keys[0], (12,))
+f = lambda x, w, b: w[1] @ jax.nn.gelu(w[0] @ (x * scale) + b[0]) + b[1]  # closes over an array; has a custom rule
+y = jax.nn.one_hot(jnp.arange(37) % 4, 4)
+C = cost.Cost(Images(jax.random.normal(keys[1], (37, 12)), y), f, cost.softmax_cross_entropy, block=10)
+origin, u, v = (network.init(key, (12, 6, 4)) for key in keys[1:])
+there = slices.plane(C, origin, u, v, np.linspace(-1, 1, 40), np.linspace(-2, 1, 20), **options)
+results.save(out, there)
+"""
+POINTS, TILE, KILLS = 800, 4, 11
+
+
+def start(*words, **environment):
+    command = [sys.executable, "-W", "error", "-c", *words]
+    environment = {**os.environ, **environment}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def finished(process):
+    said, error = process.communicate(timeout=120)
+    assert process.returncode == 0, error
+    return said
+
+
+def killed_again_and_again(kept, folder, seed):
+    """Kill a run KILLS times, then let it finish: its result, and (signal, first point, lengths of tiles) of each."""
+    delays, kills = random.Random(seed), []
+    words = LONG_RUN, kept, str(folder / f"{seed}.npz"), str(folder / f"{seed}-points.npz")
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(folder / "cache"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    for number in itertools.islice(itertools.cycle([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]), KILLS):
+        process = start(*words, "0.03", **cache)
+        first = int(process.stdout.readline() or finished(process))
+        try:
+            process.wait(delays.uniform(0, 0.3))
+        except subprocess.TimeoutExpired:
+            process.send_signal(number)
+        said, error = process.communicate(timeout=120)
+        assert process.returncode == -number, error  # it died of this signal, and so unfinished
+        assert not (folder / f"{seed}.npz").exists()
+        kills.append((number, first, [int(word) for word in said.split()]))
+    first, *computed = map(int, finished(start(*words, "0", **cache)).split())
+    assert first + sum(computed) == POINTS
+    kills.append((None, first, computed))
+    return results.load(folder / f"{seed}.npz"), kills
+
+
+def never_stopped(kept, folder, name):
+    finished(start(LONG_RUN, kept, str(folder / f"{name}.npz"), "", ""))
+    return results.load(folder / f"{name}.npz")
+
+
+def test_a_plane_killed_again_and_again_has_every_bit_of_one_that_never_stopped(tmp_path):
+    chains = ["", "per_class per_image"]
+    with ThreadPoolExecutor(2) as pool:
+        broken = [pool.submit(killed_again_and_again, kept, tmp_path, i) for i, kept in enumerate(chains)]
+        whole = [pool.submit(never_stopped, kept, tmp_path, f"whole{i}") for i, kept in enumerate(chains)]
+    for (there, kills), exact in zip((job.result() for job in broken), (job.result() for job in whole), strict=True):
+        assert bits(there) == bits(exact)
+        assert there.values.shape == (40, 20)
+        for (number, first, computed), (_, later, _) in itertools.pairwise(kills):
+            reached = first + sum(computed)
+            assert first <= later <= reached + TILE  # TILE: it came between two lines of the script
+            if len(computed) > 1:
+                assert later >= first + computed[0]  # the first tile is kept before the second is begun
+            if number == signal.SIGINT:
+                assert later >= reached - TILE  # nothing is lost
+        assert sum(0 < first < POINTS for _, first, _ in kills) > KILLS / 2
+    assert there.per_class.shape == (40, 20, 4)
+    assert there.per_image.shape == (40, 20, 37)
+    assert sum(len(kills) - 1 for kills in (job.result()[1] for job in broken)) == 2 * KILLS > 20
+
+
+IDENTITY = """
+import json, sys
+from dataclasses import dataclass
+from functools import partial
+junk = [object() for _ in range(int(sys.argv[1]))]  # moves what comes after
+import jax, jax.numpy as jnp, numpy as np
+from jaxcost import cost, network, quantities, resume
+from jaxcost.data import Images
+
+@jax.custom_jvp
+def own(x):
+    return jnp.sin(x)
+own.defjvp(lambda x, t: (jnp.sin(x[0]), t[0]))
+scale, p = jnp.arange(12.0), network.init(jax.random.key(0), (12, 6, 4))
+images = Images(jnp.ones((5, 12)), jax.nn.one_hot(jnp.arange(5) % 4, 4))
+said = {}
+for h in (jax.nn.relu, jax.nn.gelu, own, jax.jit(jnp.tanh)):
+    f = lambda x, w, b, h=h: w[1] @ jax.checkpoint(h)(w[0] @ (x * scale) + b[0])
+    for quantity in (quantities.VALUES, quantities.DERIVATIVES, quantities.Detailed(4, True)):
+        C = cost.Cost(images, f, cost.softmax_cross_entropy)
+        said[f"{h} {quantity}"] = resume.identity(quantity, C, p, (p, p), np.ones((3, 2), np.float32), 5, 16)
+
+@partial(jax.tree_util.register_dataclass, data_fields=["w"], meta_fields=["act"])
+@dataclass(frozen=True)
+class Layer:
+    w: object
+    act: object
+tree = (Layer(jnp.ones((4, 12)), jnp.tanh),)  # its structure holds a function
+C = cost.Cost(images, lambda x, layer: layer.act(layer.w @ x))
+said["tree"] = resume.identity(quantities.VALUES, C, tree, (tree,), np.ones((3, 1), np.float32), 5, 16)
+print(json.dumps(list(said.values())))
+"""
+
+
+def test_an_equal_model_in_another_process_is_the_same():
+    one, other = [start(IDENTITY, junk, PYTHONHASHSEED=junk) for junk in ("1", "54321")]
+    one, other = json.loads(finished(one)), json.loads(finished(other))
+    assert one == other
+    assert len({what["model"] for what in one}) == 4 + 1
+    assert len({what["quantity"] for what in one}) == 3 + 1  # of a slice of one direction it is another program
+
+
+# -- in this process ------------------------------------------------------------------------------------
+
+SCALE, SHIFT = np.linspace(0.5, 1, 24, dtype=np.float32).reshape(2, 12)
+NEXT = lambda array: np.nextafter(array, np.float32(2))  # the last bit of each number differs
+
+
+def model(scale=SCALE, shift=SHIFT, network=network.feedforward):
+    """A network that closes over an array, and over one more within a jit."""
+    return lambda x, w, b: jax.jit(lambda x: network(x + shift, w, b))(x * scale)
+
+
+MODEL = model()
+DETAILED = quantities.Detailed(4, True)
+
+
+def bits(tree):
+    return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(tree)]
+
+
+def settings(**changes):
+    """The arguments of `sweep`, of a small problem; those of the cost may be changed as well."""
+    keys = jax.random.split(jax.random.key(0), 5)
+    images = Images(jax.random.uniform(keys[0], (37, 12)), jax.nn.one_hot(jnp.arange(37) % 4, 4))
+    of_cost = {"images": images, "f": MODEL, "loss": cost.quadratic, "block": 10}
+    of_cost |= {name: changes.pop(name) for name in list(changes) if name in of_cost}
+    origin, u, v = (network.init(key, (12, 6, 4)) for key in keys[2:])
+    points = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    given = {"quantity": quantities.VALUES, "origin": origin, "directions": (u, v), "points": points}
+    return given | {"C": cost.Cost(**of_cost)} | changes
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "points.npz"
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """How many points each call computed; `stop_after` calls, it is interrupted as by Ctrl-C."""
+    run, calls = sweep._run, []
+    told = SimpleNamespace(calls=calls, stop_after=None)
+
+    def counted(*arguments):
+        if told.stop_after == len(calls):
+            raise KeyboardInterrupt
+        calls.append(len(arguments[-1]))
+        return run(*arguments)
+
+    monkeypatch.setattr(sweep, "_run", counted)
+    monkeypatch.setattr(sweep, "BUFFER", 4)
+    return told
+
+
+@pytest.mark.parametrize(
+    "quantity", [quantities.VALUES, quantities.DERIVATIVES, DETAILED], ids=["values", "derivatives", "detailed"]
+)
+@pytest.mark.parametrize("stop_after", [1, 2, 5])
+def test_ctrl_c_keeps_every_finished_point_and_only_the_others_are_computed_later(
+    quantity, stop_after, file, computed, monkeypatch
+):
+    whole = sweep.sweep(**settings(quantity=quantity))
+    monkeypatch.setattr(sweep, "KEEPING", 1e-9)  # after the first save no other is due, but for the stop
+    computed.calls.clear()
+    computed.stop_after = stop_after
+    with pytest.raises(KeyboardInterrupt):
+        sweep.sweep(**settings(quantity=quantity), resume_file=file)
+    finished = sum(computed.calls)
+    assert len(computed.calls) == stop_after
+    kept = results.load(file)
+    assert kept["done"] == finished
+    for values, exact in zip(kept["values"], jax.tree.leaves(whole), strict=True):
+        np.testing.assert_array_equal(values[:finished], exact[:finished])
+    computed.stop_after = None
+    again = sweep.sweep(**settings(quantity=quantity), resume_file=file)
+    assert bits(again) == bits(whole)
+    assert sum(computed.calls) == 40
+
+
+def test_a_finished_file_gives_its_results_and_nothing_is_computed(file, computed):
+    whole = sweep.sweep(**settings(quantity=DETAILED), resume_file=str(file))
+    computed.stop_after = len(computed.calls)
+    assert bits(sweep.sweep(**settings(quantity=DETAILED), resume_file=file)) == bits(whole)
+    assert list(file.parent.iterdir()) == [file]
+
+
+@pytest.fixture
+def unfinished(file, computed):
+    """A file of 10 points of 40."""
+    computed.stop_after = 3
+    with pytest.raises(KeyboardInterrupt):
+        sweep.sweep(**settings(), resume_file=file)
+    computed.stop_after = None
+    computed.calls.clear()
+    return file
+
+
+def moved(tree):
+    return jax.tree.map(lambda leaf: leaf.at[(0,) * leaf.ndim].add(1e-6), tree)
+
+
+NAMES = [
+    "images",
+    "model",
+    "origin",
+    "directions",
+    "points",
+    "quantity",
+    "block",
+    "buffer",
+    "mesh",
+    "versions",
+    "device",
+]
+DIFFERENT = {  # what is named, and the change, given the settings before
+    "another pixel": ("images", lambda s: {"images": moved(s["C"].images)}),
+    "images in another order": ("images", lambda s: {"images": s["C"].images[::-1]}),
+    "another loss": ("model", lambda s: {"loss": cost.absolute}),
+    "another network": ("model", lambda s: {"f": model(network=network.logits)}),
+    "another array closed over": ("model", lambda s: {"f": model(scale=NEXT(SCALE))}),
+    "another array of jax": ("model", lambda s: {"f": model(scale=jnp.asarray(NEXT(SCALE)))}),
+    "another array within": ("model", lambda s: {"f": model(shift=NEXT(SHIFT))}),
+    "another origin": ("origin", lambda s: {"origin": moved(s["origin"])}),
+    "another direction": ("directions", lambda s: {"directions": (s["directions"][0], moved(s["directions"][1]))}),
+    "directions in another order": ("directions", lambda s: {"directions": s["directions"][::-1]}),
+    "another point": ("points", lambda s: {"points": s["points"] + 1e-6}),
+    "fewer points": ("points", lambda s: {"points": s["points"][:30]}),
+    "another block": ("block", lambda s: {"block": 20}),
+    "derivatives": ("quantity", lambda s: {"quantity": quantities.DERIVATIVES}),
+    "classes": ("quantity", lambda s: {"quantity": quantities.Detailed(4, False)}),
+}
+
+
+@pytest.mark.parametrize("what", DIFFERENT)
+def test_a_file_of_other_settings_is_refused_and_names_what_differs_and_nothing_else(what, unfinished, computed):
+    name, change = DIFFERENT[what]
+    changed, before = settings(**change(settings())), unfinished.read_bytes()
+    with pytest.raises(ValueError, match="belongs to other settings; different are ") as error:
+        sweep.sweep(**changed, resume_file=unfinished)
+    assert str(error.value).startswith(f"{unfinished}: ")
+    differing = str(error.value).split("different are ")[1]
+    assert {found for found in NAMES if f"{found} (" in differing} == {name}
+    assert not computed.calls
+    assert unfinished.read_bytes() == before
+
+
+def test_all_that_differs_is_named(unfinished):
+    changed = settings(block=20, loss=cost.absolute, points=settings()["points"] + 1)
+    with pytest.raises(ValueError, match=r"different are block \(10, expected 20\), model \(\w{8}, .*, points \("):
+        sweep.sweep(**changed, resume_file=unfinished)
+
+
+@pytest.mark.parametrize("name", ["versions", "device"])
+def test_another_machine_or_version_is_named_since_it_may_round_otherwise(name, unfinished, monkeypatch):
+    here = results.here() | {"versions": {"jax": "0.1"}} if name == "versions" else results.here()
+    monkeypatch.setattr(results, "here", lambda: here)
+    cores = 999 if name == "device" else resume._cores()
+    monkeypatch.setattr(resume, "_cores", lambda: cores)
+    with pytest.raises(ValueError, match=rf"different are {name} \("):
+        sweep.sweep(**settings(), resume_file=unfinished)
+
+
+def test_the_same_settings_made_anew_are_no_others(unfinished, computed):
+    anew = settings(f=model(jnp.asarray(SCALE), SHIFT.copy()))
+    assert bits(sweep.sweep(**anew, resume_file=unfinished)) == bits(sweep.sweep(**settings()))
+    assert sum(computed.calls) == 40 - 10 + 40
+
+
+def half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        half,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_text("not ours"),
+        lambda path: np.savez(path, values=np.ones(40)),
+        lambda path: results.save(path, {"done": 40, "values": [np.ones(40)]}),
+        lambda path: results.save(path, {"done": 1}, settings=results.provenance(path)["settings"]),
+        lambda path: results.save(
+            path, {"done": 1, "values": [np.ones(3)]}, settings=results.provenance(path)["settings"]
+        ),
+    ],
+    ids=["half", "empty", "text", "foreign", "another result", "no values", "other values"],
+)
+def test_a_file_that_is_damaged_or_not_ours_is_named_and_left_as_it_is(damage, unfinished, computed):
+    damage(unfinished)
+    before = unfinished.read_bytes()
+    with pytest.raises(ValueError, match=f"^{re.escape(str(unfinished))}: "):
+        sweep.sweep(**settings(), resume_file=unfinished)
+    assert not computed.calls
+    assert unfinished.read_bytes() == before
+
+
+@pytest.mark.parametrize("saving", [0.01, 3.0, 50.0])
+@pytest.mark.parametrize("tile", [0.2, 1.0, 7.0])
+def test_saving_takes_a_twentieth_of_the_time_and_a_kill_loses_no_more_than_twenty_saves_take(
+    saving, tile, file, monkeypatch
+):
+    """Beside the first save and the last; on a clock of our own, on which a tile and a save take as long as we say."""
+    clock, spent, kept, finished = SimpleNamespace(now=0.0), [], [0.0], 4000 * tile
+
+    def run(*arguments):
+        clock.now += tile * len(arguments[-1]) / 4
+        return np.zeros(len(arguments[-1]), np.float32)
+
+    def keep(*_):
+        clock.now += saving
+        spent.append(saving)
+        kept.append(clock.now)
+
+    one = jax.ShapeDtypeStruct((1,), np.float32)
+    monkeypatch.setattr(sweep, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    monkeypatch.setattr(sweep, "_program", lambda *_: sweep.Program(run, one, 10, 4, 0))
+    monkeypatch.setattr(resume, "keep", keep)
+    sweep.sweep(**settings(points=np.zeros((16_000, 2), np.float32)), resume_file=file)
+    assert sum(spent) <= finished / 20 + 2 * saving
+    assert max(later - earlier for earlier, later in itertools.pairwise(kept)) <= 21 * saving + 2 * tile
+
+
+def test_quantities_of_one_name_and_other_code_are_others():
+    def identity(factor):
+        times = lambda residual, images, new, s: factor * residual(s, new)
+        quantity = quantities.Quantity(times, quantities.VALUES.combined)
+        return resume.identity(**settings(quantity=quantity), block=10, buffer=16)["quantity"]
+
+    assert identity(1) == identity(1)
+    assert identity(1) != identity(2)
+
+
+def test_a_model_that_closes_over_a_random_key_is_resumed(file):
+    noisy = lambda x, w, b: network.feedforward(x, w, b) + jax.random.normal(jax.random.key(3), (4,))
+    key = jax.random.key(3)
+    closed = lambda x, w, b: network.feedforward(x, w, b) + jax.random.normal(key, (4,))
+    there = sweep.sweep(**settings(f=closed), resume_file=file)
+    np.testing.assert_array_equal(there, sweep.sweep(**settings(f=noisy)))
+
+
+def test_a_file_of_another_kind_is_refused_before_anything_is_computed(file, computed):
+    with pytest.raises(ValueError, match=r"points\.txt: expected a name that ends in \.npz"):
+        sweep.sweep(**settings(), resume_file=file.with_name("points.txt"))
+    assert not computed.calls
