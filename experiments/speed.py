@@ -45,9 +45,9 @@ class Settings:
     peer: bool = setting(False, "measure PyTorch and loss-landscapes as well")
 
 
-def turns(ways, repeats):
+def turns(ways, repeats, warm=True):
     """Seconds a point of each way, `{name: [repeats]}`; `ways[name]` is a function of points, and points."""
-    for way, points in ways.values():
+    for way, points in ways.values() if warm else ():
         way(points)  # compiles
     times = {name: [] for name in ways}
     for _ in range(repeats):
@@ -183,13 +183,12 @@ def timed_model(settings, name, train):
     """The plain way and the plane of another model, in turns; and how many points were enough."""
     C, origin, uv = model(name, train)
     points = grid(settings.points)
-    ways = {PLAIN: plain(C, origin, uv), PLANE: plane(C, origin, uv)}
-    few = {name: enough(way, points, settings.seconds) for name, way in ways.items()}
-    few[PLANE] = points[
-        : 10 * len(few[PLANE])
-    ]  # its coefficients are to be as small a part of it as in the whole plane
-    times = turns({name: (way, few[name]) for name, way in ways.items()}, max(2, settings.repeats - 2))
-    return {"times": times, "images": C.n, "points": len(few[PLANE])}
+    slow = plain(C, origin, uv)
+    planned = slices.plan(C, origin, uv, points).seconds  # compiles
+    few = points[: max(20, int(10 * settings.seconds / planned * len(points)))]  # all, unless they take too long
+    ways = {PLAIN: (slow, enough(slow, points, settings.seconds)), PLANE: (plane(C, origin, uv), few)}
+    times = turns(ways, max(2, settings.repeats - 2))
+    return {"times": times, "images": C.n, "points": len(few)}
 
 
 def run(settings):
@@ -202,7 +201,10 @@ def run(settings):
     C, origin, uv = model(layers, train)
     times, difference = timed_ways(settings, C, origin, uv, peer)
     few = max(2, settings.repeats - 2)
-    grids = {str(side): turns({"": (plane(C, origin, uv), grid(side))}, few)[""] for side in settings.grids}
+    grids = {}
+    for side in settings.grids:
+        slices.plan(C, origin, uv, grid(side))  # compiles
+        grids[str(side)] = turns({"": (plane(C, origin, uv), grid(side))}, few, warm=False)[""]
     shares = {}
     for share in settings.shares:
         part = model(layers, train[: int(share * len(train))])
