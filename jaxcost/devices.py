@@ -89,7 +89,7 @@ def spread(C, mesh):
     if jax.process_count() > 1:
         numbers = multihost_utils.process_allgather(numbers).ravel()
     if not numbers.all() or (len(owner) == 1 and len(set(numbers)) > 1):
-        expected = "at least one each" if len(owner) > 1 else "all of them each, since the mesh has one row"
+        expected = "at least one each" if not numbers.all() else "all of them each, since the mesh has one row"
         raise ValueError(f"the processes hold {numbers.tolist()} images, expected {expected}")
     shares = {}  # for each row, which of its process' images
     for process in set(owner):

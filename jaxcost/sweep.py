@@ -112,7 +112,8 @@ def sweep(quantity, C, origin, directions, points, *, memory=MEMORY, resume_file
     Args and errors as for `plan`, and:
         resume_file: path of an .npz that keeps the finished points, or None. Written after tiles, so seldom that it
             takes a twentieth of the time at most, and on Ctrl-C. Points found in it are not computed again; each point
-            is computed as if it were alone, so that a stop changes no bit of the results.
+            is computed as if it were alone, so that a stop changes no bit of the results. (Spread over several
+            processes, the last bit may change: their sums depend on a point's place in its tile.)
     """
     with jax.default_matmul_precision("highest"):
         program = _program(quantity, C, origin, directions, len(points), memory)
