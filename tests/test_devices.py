@@ -90,14 +90,16 @@ def seen(tmp_path_factory):
 def started(where, folder):
     """Run processes, and read what each of them saw."""
     environment = {"JAX_PLATFORMS": "cpu", "JAX_NUMPY_RANK_PROMOTION": "raise", "JAX_NUM_CPU_DEVICES": "8"}
+    environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = (
+        "1"  # each compiles all programs for itself, which is most of the time
+    )
     joined = lambda i: ()
     if where != "eight":
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             address = f"127.0.0.1:{free.getsockname()[1]}"
         joined = lambda i: (address, str(len(RUNS[where])), str(i))
-        # each compiles all programs for itself, which is most of the time
-        environment |= {"JAX_NUM_CPU_DEVICES": "2", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "no_proxy": "127.0.0.1"}
+        environment |= {"JAX_NUM_CPU_DEVICES": "2", "no_proxy": "127.0.0.1"}
     folders, python = [folder / str(i) for i in range(len(RUNS[where]))], (sys.executable, "-W", "error")
     for each in folders:
         each.mkdir()
