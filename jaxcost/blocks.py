@@ -97,27 +97,27 @@ def places(length, spread):
     return jnp.concatenate([i * part + jnp.arange(count) for i, count in enumerate(spread.counts)])
 
 
-def dealt(f, mesh, shared, dealt):
-    """`f(*shared, *dealt)`, where every device of a mesh computes its share along the first axis of what is dealt.
+def dealt(f, mesh, shared, cards):
+    """`f(*shared, *cards)`, where every device of a mesh computes its share along the first axis of the cards.
 
     Args:
         f: its results have that axis too.
         mesh: a mesh, or None for one device.
         shared: a tuple of pytrees, the same on every device.
-        dealt: a tuple of pytrees of arrays `[m, ...]`. m need not divide: some of the last are computed twice.
+        cards: a tuple of pytrees of arrays `[m, ...]`. m need not divide: some of the last are computed twice.
 
     Returns:
         The results, `[m, ...]`, whole on every device.
     """
     if mesh is None:
-        return f(*shared, *dealt)
-    m = len(jax.tree.leaves(dealt)[0])
+        return f(*shared, *cards)
+    m = len(jax.tree.leaves(cards)[0])
     which = jnp.minimum(jnp.arange(math.ceil(m / mesh.size) * mesh.size), m - 1)
     on_device = jax.shard_map(
-        lambda shared, dealt: f(*shared, *dealt), mesh=mesh, in_specs=(PartitionSpec(), PartitionSpec(mesh.axis_names)),
+        lambda shared, cards: f(*shared, *cards), mesh=mesh, in_specs=(PartitionSpec(), PartitionSpec(mesh.axis_names)),
         out_specs=PartitionSpec(mesh.axis_names), check_vma=False,
     )  # fmt: skip
-    results = on_device(shared, jax.tree.map(lambda leaf: leaf[which], dealt))
+    results = on_device(shared, jax.tree.map(lambda leaf: leaf[which], cards))
     return everywhere(jax.tree.map(lambda leaf: leaf[:m], results), Spread(mesh, ()))
 
 

@@ -191,6 +191,11 @@ class Cost:
         return blocks.bytes_made(_of_one.trace(self, one, params).jaxpr.jaxpr)
 
 
+def labels(y):
+    """The class of each image, of labels `[n]` as they are, or of one-hot `[n, classes]`."""
+    return y if y.ndim == 1 else y.argmax(-1)
+
+
 def accuracy(C, *params):
     """Share of images whose largest output is the desired one, in [0, 1].
 
@@ -227,8 +232,7 @@ def _per_image(C, params):
 def _accuracy(C, params):
     def block(images, new, params):
         guess = jax.vmap(C.f, (0, *(None,) * len(params)))(images.x, *params)
-        label = images.y if images.y.ndim == 1 else images.y.argmax(-1)  # labels as they are, or one-hot
-        return jnp.where(new, guess.argmax(-1) == label, False).sum()
+        return jnp.where(new, guess.argmax(-1) == labels(images.y), False).sum()
 
     return blocks.everywhere(_over_blocks(block, C, params).sum() / C.n, C.spread)
 

@@ -35,7 +35,7 @@ ELEMENTWISE = {  # in several operands, all of the shape of the result
     "xor", "eq", "ne", "lt", "le", "gt", "ge", "select_n",
 }  # fmt: skip
 INLINED = {"jit", "pjit", "closed_call", "core_call", "checkpoint", "remat"}
-PRODUCT = 1 / 8  # what a multiplication in a matrix product is taken to cost, in elementwise ones
+PRODUCT = 1 / 8  # what a multiplication in a matrix product is taken to cost, in elementwise ones: a guess
 
 
 class Operation(NamedTuple):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxcost import blocks
+from jaxcost import blocks, cost
 
 
 class Quantity(NamedTuple):
@@ -68,7 +68,7 @@ class Detailed(NamedTuple):
         deviation = jnp.where(new, costs - mean, 0)
         kept = {"moments": (number, mean, deviation @ deviation)}
         if self.classes:
-            labels = jnp.where(new, _labels(images.y), -1)
+            labels = jnp.where(new, cost.labels(images.y), -1)
             kept["per_class"] = jax.lax.map(
                 lambda label: jnp.where(labels == label, costs, 0) @ ones, jnp.arange(self.classes)
             )
@@ -81,7 +81,7 @@ class Detailed(NamedTuple):
         squared = (deviations + number * (mean - values[None]) ** 2).sum(0)
         kept = {"values": values, "standard_error": jnp.sqrt(squared / (C.n - 1) / C.n)}
         if self.classes:
-            labels, places = _labels(C.images.y), blocks.places(len(C.images.y), C.spread)
+            labels, places = cost.labels(C.images.y), blocks.places(len(C.images.y), C.spread)
             labels = labels if places is None else labels[places]
             count = jnp.bincount(jnp.where(labels < 0, self.classes, labels), length=self.classes)  # -1: of no class
             kept["per_class"] = stacked["per_class"].sum(0) / count[None]
@@ -89,11 +89,6 @@ class Detailed(NamedTuple):
             by_image = jnp.swapaxes(stacked["per_image"], 1, 2)
             kept["per_image"] = blocks.in_order(by_image, C.images, C.spread).T
         return kept
-
-
-def _labels(y):
-    """The class of each image."""
-    return y if y.ndim == 1 else y.argmax(-1)
 
 
 def classes(C):
