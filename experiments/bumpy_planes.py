@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxcost import bumpiness, cost, critical, descent, directions, experiment, network, plot, results, slices
+from jaxcost import bumpiness, cost, critical, descent, directions, experiment, network, plot, results, slices, variation
 from jaxcost.experiment import setting
 
 NETWORKS = ("untrained", "half-trained", "trained")
@@ -85,7 +85,7 @@ def run(settings):
             "ladder": ladder,
             "line": line,
             "line_minima": bumpiness.local_minima(line.values, line.floor),
-            "line_excess": bumpiness.excess_variation(line.values, line.floor),
+            "line_excess": variation.excess_variation(line.values, line.floor),
         }
         print(f"cut {name}: {len(ladder)} planes, {sum(s['plane'].values.size for s in ladder.values()):,} points")
     return result, {"data": train.fingerprint, "images": len(train)}, table(result)

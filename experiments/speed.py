@@ -234,7 +234,9 @@ def of(values, digits=2):
 
 
 def exponent(shares):
-    """The power p of the least-squares fit, time a point ~ images^p."""
+    """The power p of the least-squares fit, time a point ~ images^p; NaN of one number of images."""
+    if len(shares) < 2:
+        return np.nan
     return np.polyfit(np.log([int(n) for n in shares]), np.log([np.median(s) for s in shares.values()]), 1)[0]
 
 

@@ -18,8 +18,13 @@ are the instruments to look at it. Import the rooms themselves, `from jaxcost im
     sweep        C at many points of a slice: planned, in tiles
     noise        how much of a slice is rounding
     slices       lines, planes and grids of C, with their noise floor
-    critical     which minima of a grid are minima of C
-    bumpiness    numbers from a slice: minima with their depth, variation
+    critical     critical points of C on a slice, exact; which minima of a grid are minima of C
+    variation    how much the values go up and down
+    bending      how much they bend, and how far out a slice is a bowl
+    waves        how fast they change: correlation, spectrum, Chebyshev
+    bumpiness    minima with their depth and basins; every measure of a slice
+    nulls        the same measures of a bowl and of a random surface
+    populations  many slices, and what can be said of all: medians, intervals
     plot         figures, drawn on given axes
     experiment   what the scripts in experiments/ share
 """

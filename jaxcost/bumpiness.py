@@ -1,6 +1,7 @@
-"""Numbers from the values of a slice, each judged against the noise floor that it is given.
+"""How bumpy a slice is, in numbers, each judged against the noise floor that it is given.
 
-Sees arrays only, and works in float64 on the host.
+Sees arrays only, and works in float64 on the host. `local_minima` counts bumps; `measure` takes every measure of the
+kit at once.
 """
 
 import itertools
@@ -8,23 +9,41 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxcost import bending, variation, waves
+
 
 class Minima(NamedTuple):
-    """Local minima of a slice, the deepest first.
+    """Local minima of a slice, the deepest first, and the tree in which they merge as water rises.
 
     Attributes:
         indices: `[m, k]`, grid indices of each.
         depths: `[m]`, in units of the values: how far C must rise before one can leave (`local_minima`).
         floor: no minimum is shallower.
+        parents: `[m]`, the minimum into whose basin each runs over when it is full; -1 for what lies beyond the edge.
+        passes: `[m, k]`, grid indices of the point over which it runs.
+        basins: like the values, the minimum in whose basin each point lies; -1 in that of the edge.
     """
 
     indices: np.ndarray
     depths: np.ndarray
     floor: float
+    parents: np.ndarray
+    passes: np.ndarray
+    basins: np.ndarray
 
     def chosen(self, which):
-        """Some of the minima, as `Minima`; `which` is a mask or an array of places in the list."""
-        return Minima(self.indices[which], self.depths[which], self.floor)
+        """Some of the minima, as `Minima`; `which` is a mask or an array of places in the list.
+
+        The basins of the others fall to those that they run over into.
+        """
+        which = np.arange(self.count)[which]
+        new = np.full(self.count + 1, -1)  # the last place is that of the edge, -1
+        new[which] = np.arange(len(which))
+        heir = np.array([_heir(i, self.parents, new) for i in range(self.count)] + [-1], int)
+        parents = heir[self.parents[which]]
+        return Minima(
+            self.indices[which], self.depths[which], self.floor, parents, self.passes[which], heir[self.basins]
+        )
 
     @property
     def count(self):
@@ -84,23 +103,47 @@ def local_minima(values, floor=0.0):
             i = parent[i]
         return i
 
-    depths = {}
+    depths, into, passes, reached = {}, {}, {}, np.full(len(flat), edge)
     for i in np.argsort(level.ravel(), kind="stable").tolist():
         if outside[i]:
             parent[i] = edge
             continue
         basins = {root(i + o) for o in offsets if i + o in parent}
         if not basins:
-            parent[i] = i
+            parent[i] = reached[i] = i
             continue
         oldest = min(basins, key=lambda r: (flat[r], r))
-        parent[i] = oldest
+        parent[i] = reached[i] = oldest
         for basin in basins - {oldest}:
             parent[basin] = oldest
-            depths[basin] = flat[i] - flat[basin]
+            depths[basin], into[basin], passes[basin] = flat[i] - flat[basin], oldest, i
     kept = sorted((i for i in depths if depths[i] > floor), key=lambda i: (-depths[i], i))
-    indices = np.stack(np.unravel_index(np.array(kept, int), level.shape), -1) - 1
-    return Minima(indices, np.array([depths[i] for i in kept], np.float64), float(floor))
+    place = {i: number for number, i in enumerate(kept)} | {edge: -1}
+
+    def owner(i):
+        """The counted minimum that a basin belongs to: its own, or that which it ran over into."""
+        while i not in place:
+            i = into[i]
+        return place[i]
+
+    on_grid = lambda places: np.stack(np.unravel_index(np.array(places, int), level.shape), -1) - 1
+    inside = (slice(1, -1),) * level.ndim
+    owners = {i: owner(i) for i in set(reached.tolist())}
+    return Minima(
+        indices=on_grid(kept),
+        depths=np.array([depths[i] for i in kept], np.float64),
+        floor=float(floor),
+        parents=np.array([owner(into[i]) for i in kept], int),
+        passes=on_grid([passes[i] for i in kept]),
+        basins=np.array([owners[i] for i in reached.tolist()]).reshape(level.shape)[inside],
+    )
+
+
+def _heir(i, parents, new):
+    """The new place of minimum i, or of the first one up the tree that has one; -1 for the edge."""
+    while i >= 0 and new[i] < 0:
+        i = parents[i]
+    return new[i]
 
 
 def _offsets(shape):
@@ -110,67 +153,92 @@ def _offsets(shape):
     return [int(np.dot(move, strides)) for move in moves if any(move)]
 
 
-def total_variation(values, floor=0.0):
-    """Ups and downs of a line together: sum_i |C_i+1 - C_i|, over turns of more than `floor`.
+class Measures(NamedTuple):
+    """Every measure of a slice; of many slices each is an array. NaN where what it needs was not given.
 
-    A turn back by no more than the floor is not followed: rounding noise of a line that rises adds nothing.
+    Attributes:
+        minima: number of local minima of the grid deeper than the floor (`local_minima`).
+        depth: depth of the deepest, in units of C, 0 without any.
+        total_variation: in units of C (`variation.total_variation`).
+        excess_variation: likewise, beyond what the ends ask for.
+        roughness: in units of C per squared half-width (`bending.roughness`).
+        relative_roughness: the same over the standard deviation of the values; 6.6 of a parabola about its bottom.
+        bowl: share of the variance that a quadratic explains (`bending.bowl`).
+        information: information content of the steps (`variation.information`).
+        correlation_length: in half-widths (`waves.correlation_length`), averaged over the axes.
+        frequency: centre of the power spectrum, cycles a half-width (`waves.mean_frequency`).
+        chebyshev: coefficients along each axis for a thousandth of the range (`waves.chebyshev_number`).
+        negative_curvature: share of the slice where C bends down (`bending.negative_curvature`).
+        curvature_ratio: the most negative curvature against the most positive one.
+        bottoms: number of true minima on the slice (`critical.points`), and so on.
+        saddles: number of true saddles.
+        tops: number of true maxima.
+    """
+
+    minima: float
+    depth: float
+    total_variation: float
+    excess_variation: float
+    roughness: float
+    relative_roughness: float
+    bowl: float
+    information: float
+    correlation_length: float
+    frequency: float
+    chebyshev: float
+    negative_curvature: float
+    curvature_ratio: float
+    bottoms: float
+    saddles: float
+    tops: float
+
+
+def measure(axes, values, floor=0.0, *, at_nodes=None, hessians=None, kinds=None):
+    """All measures of one slice. Where a value is not finite, those that need all values are NaN.
 
     Args:
-        values: a line, `[points]`, finite.
-        floor: noise of the values, not negative.
+        axes: the coordinates along each axis, equally spaced, three or more.
+        values: C there.
+        floor: noise of the values.
+        at_nodes: C at `waves.chebyshev_nodes` along the same axes, or None.
+        hessians: exact Hessians in the slice at the points of the grid, `[..., k, k]`, or None.
+        kinds: `[m]`, the number of negative eigenvalues at each true critical point, or None.
 
     Returns:
-        A number in the units of the values, at least the largest value less the smallest one, or 0 if that
-        is no more than the floor.
-
-    Raises:
-        ValueError: the values are not one finite line, or the floor is negative.
+        `Measures`.
 
     Example:
-        >>> total_variation(np.array([0.0, 2.0, 1.0, 3.0])), total_variation(np.array([0.0, 2.0, 1.0, 3.0]), 1.5)
-        (5.0, 3.0)
+        >>> x = np.linspace(-1, 1, 121)
+        >>> found = measure((x,), np.cos(3 * np.pi * x))
+        >>> found.minima, round(found.depth, 6), round(found.total_variation, 6)
+        (2.0, 2.0, 12.0)
     """
-    return float(np.abs(np.diff(_turns(values, floor))).sum())
-
-
-def excess_variation(values, floor=0.0):
-    """Variation beyond what the ends ask for: total variation - |last - first|; 0 for a monotone line.
-
-    A bowl has it too, twice the lesser of its two sides: it is 0 only where the line never turns.
-
-    Args:
-        values: a line, `[points]`, finite.
-        floor: noise of the values, not negative.
-
-    Raises:
-        ValueError: the values are not one finite line, or the floor is negative.
-
-    Example:
-        >>> excess_variation(np.array([0.0, 2.0, 1.0, 3.0]))
-        2.0
-    """
-    turns = _turns(values, floor)
-    return float(np.abs(np.diff(turns)).sum() - abs(turns[-1] - turns[0]))
-
-
-def _turns(values, floor):
-    """The first value, the value of each turning point, and the last extreme; turns within the floor left out."""
     values = np.asarray(values, np.float64)
-    if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
-        raise ValueError(f"values of shape {values.shape}, expected one line of finite numbers")
-    if not floor >= 0:
-        raise ValueError(f"floor={floor}, expected a number that is not negative")
-    turns, last, way = [], values[0], 0  # way: +1 climbing to `last`, -1 falling to it, 0 not known yet
-    low = high = values[0]
-    for value in values.tolist():
-        low, high = min(low, value), max(high, value)
-        if way == 0 and max(value - low, high - value) > floor:
-            way = 1 if value - low > floor else -1
-            turns.append(low if way > 0 else high)
-            last = value
-        elif way * (value - last) > 0:
-            last = value
-        elif way * (last - value) > floor:
-            turns.append(last)
-            last, way = value, -way
-    return [*turns, last]
+    minima = local_minima(values, floor)
+    nan = float("nan")
+    found = dict.fromkeys(Measures._fields, nan)
+    found |= {"minima": float(minima.count), "depth": minima.deepest}
+    if np.isfinite(values).all():
+        spacings = [2 / (len(axis) - 1) for axis in axes]  # in half-widths
+        varies = np.ptp(values) > floor  # else there is noise alone, and neither length nor frequency
+        rough, spread = bending.roughness(axes, values, floor), values.std()
+        found |= {
+            "total_variation": variation.total_variation(values, floor),
+            "excess_variation": variation.excess_variation(values, floor),
+            "roughness": rough,
+            "relative_roughness": float(rough / spread) if varies else nan,
+            "bowl": bending.bowl(axes, values, floor),
+            "information": variation.information(values, floor),
+            "correlation_length": float(np.nanmean(waves.correlation_length(values, spacings))) if varies else nan,
+            "frequency": waves.mean_frequency(values, spacings) if varies else nan,
+        }
+    if at_nodes is not None and np.isfinite(at_nodes).all():
+        found["chebyshev"] = waves.chebyshev_number(at_nodes, floor=floor)
+    if hessians is not None:
+        found["negative_curvature"] = bending.negative_curvature(hessians)
+        found["curvature_ratio"] = bending.curvature_ratio(hessians)
+    if kinds is not None:
+        kinds, k = np.asarray(kinds), values.ndim
+        found["bottoms"], found["tops"] = float(np.sum(kinds == 0)), float(np.sum(kinds == k))
+        found["saddles"] = len(kinds) - found["bottoms"] - found["tops"]
+    return Measures(**found)

@@ -208,6 +208,42 @@ def accuracy(C, *params):
     return _accuracy(C, params)
 
 
+def change(C, origin):
+    """How far the outputs have moved from those of the origin, a `Cost` itself.
+
+    D(w, b) = 1/n sum_x |f(x ; w, b) - f(x ; origin)|, a distance in function space, Euclidean in the outputs. Beside
+    that in parameters it compares networks of different sizes. Evaluate it as any cost,
+    `slices.evaluate(change(C, origin), origin, ...)`.
+
+    Args:
+        C: a `Cost` whose images are on one device.
+        origin: the network to compare with, a tuple of C's arguments.
+
+    Raises:
+        ValueError: the images are spread.
+
+    Example:
+        >>> from jaxcost import data, network
+        >>> C = Cost(data.digits()[1], f=lambda x, p: p)
+        >>> D = change(C, (jnp.zeros(10),))
+        >>> print(f"{D(jnp.eye(10)[7]):.4f}")
+        1.0000
+    """
+    if C.spread is not None:
+        raise ValueError(f"images on {C.spread.mesh.size} devices, expected C as it was before `devices.spread`")
+    return Cost(type(C.images)(C.images.x, _outputs(C, origin)), C.f, _distance, C.block)
+
+
+def _distance(a, y):
+    return jnp.linalg.norm(a - y)
+
+
+@jax.jit
+def _outputs(C, params):
+    block = lambda images, new, params: jax.vmap(C.f, (0, *(None,) * len(params)))(images.x, *params)
+    return blocks.in_order(_over_blocks(block, C, params), C.images, None)
+
+
 @jax.jit
 def _of_one(C, image, params):
     return C.of_one(image, *params)

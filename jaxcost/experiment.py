@@ -9,6 +9,7 @@ which returns a result and what to say of it, `draw(path)` which makes the figur
 
 import argparse
 import dataclasses
+import math
 import sys
 import time
 from pathlib import Path
@@ -90,6 +91,28 @@ def images(folder, count=0):
     """`(train, held_out)` from a folder of IDX files, or the embedded digits; the first `count` of each, or all."""
     parts = data.load(folder) if folder else data.digits()
     return tuple(part[:count] if count else part for part in parts)
+
+
+def verdict(claim, found, low=-math.inf, high=math.inf):
+    """One line on a published claim: what was found, the band in which it should lie, and whether it does.
+
+    Args:
+        claim: what is claimed, and by whom.
+        found: a `populations.Summary`, whose median is judged, or a number.
+        low: lower end of the band.
+        high: upper end.
+
+    Example:
+        >>> print(verdict("row 1, accuracy in percent", 95.5, 94.5, 95.8))
+        PASS  row 1, accuracy in percent: 95.5, expected 94.5 to 95.8
+    """
+    middle = getattr(found, "median", found)
+    said = str(found) if hasattr(found, "median") else f"{found:.3g}"
+    if high == math.inf:
+        band = f"at least {low:.3g}"
+    else:
+        band = f"at most {high:.3g}" if low == -math.inf else f"{low:.3g} to {high:.3g}"
+    return f"{'PASS' if low <= middle <= high else 'FAIL'}  {claim}: {said}, expected {band}"
 
 
 def save_figures(path, figures):

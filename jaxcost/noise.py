@@ -11,16 +11,17 @@ import numpy as np
 from jaxcost import blocks, cost
 
 
-def floor(C, origin, directions, points, values, *, count=16):
+def floor(C, origin, directions, points, values, *, count=16, largest=8):
     """Rounding noise of a slice, estimated, in units of C: no dent shallower than this is evidence of anything.
 
     floor = max(4 max_i |values_i - C64(P(s_i))|, eps max_i |values_i|)
 
-    where i runs over `count` of the slice's own points and the eight with the largest costs, C64 is the plain cost in
-    float64, nothing hoisted, and eps is the spacing of the values' type at 1. Why 4: the largest of 16 normal deviates
-    is about 2 standard deviations in size, so the floor is about 8, and the difference of two values, each off by
-    noise, exceeds 8 about once in 10^8 pairs. A model that insists on float32 is compared with its own plain cost in
-    float32, with a warning.
+    where i runs over `count` of the slice's own points and the `largest` with the largest costs, C64 is the plain cost
+    in float64, nothing hoisted, and eps is the spacing of the values' type at 1. Why 4: the largest of 16 normal
+    deviates is about 2 standard deviations in size, so the floor is about 8, and the difference of two values, each off
+    by noise, exceeds 8 about once in 10^8 pairs. The second term is the analytic estimate, the rounding of the mean
+    itself, for a slice that agrees with float64 by chance. A model that insists on float32 is compared with its own
+    plain cost in float32, with a warning.
 
     Args:
         C: a `cost.Cost`.
@@ -29,6 +30,7 @@ def floor(C, origin, directions, points, values, *, count=16):
         points: likewise.
         values: C there, as it was computed.
         count: number of points to compare, spread evenly over those with finite values by the golden ratio.
+        largest: number of points with the largest costs to compare, one or more.
 
     Returns:
         A number; NaN if none of the values is finite.
@@ -38,9 +40,9 @@ def floor(C, origin, directions, points, values, *, count=16):
         return math.nan
     golden = (math.sqrt(5) - 1) / 2
     spread = finite[(np.arange(min(count, len(finite))) * golden % 1 * len(finite)).astype(int)]
-    largest = finite[np.argsort(np.abs(values[finite]))[-8:]]
-    chosen = np.unique([*spread, *largest])
-    chosen = np.pad(chosen, (0, count + 8 - len(chosen)), mode="edge")  # one number of points compiles once
+    highest = finite[np.argsort(np.abs(values[finite]))[-largest:]]
+    chosen = np.unique([*spread, *highest])
+    chosen = np.pad(chosen, (0, count + largest - len(chosen)), mode="edge")  # one number of points compiles once
     size = C.block or max(
         1, cost.MEMORY // (2 * C.bytes_of_one(*origin))
     )  # 2: intermediates are twice as long in float64

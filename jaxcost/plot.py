@@ -52,6 +52,7 @@ def contour(ax, plane, minima=None, grid_only=None, *, bar=True):
     if bar:
         drawn = ax.figure.colorbar(mesh, ax=ax, shrink=0.85, pad=0.02)
         drawn.ax.tick_params(labelsize="x-small")
+        drawn.ax.set_xlabel(f"±{plane.floor:.0e}", fontsize="x-small")  # the noise floor, too thin for a band
         if isinstance(scale, LogNorm):
             drawn.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             drawn.ax.yaxis.set_major_formatter("{x:g}")
@@ -102,6 +103,15 @@ def band(ax, steps, values, label=None, **style):
     (drawn,) = ax.plot(steps, np.median(values, 0), label=label, **style)
     if len(values) > 1:
         ax.fill_between(steps, values.min(0), values.max(0), color=drawn.get_color(), alpha=0.2, lw=0)
+
+
+def medians(ax, x, summaries, label=None, **style):
+    """A measure against something: medians joined, and as a band the interval of each (`populations.Summary`)."""
+    middle, low, high = np.array([(s.median, s.low, s.high) for s in summaries], float).T
+    (drawn,) = ax.plot(x, middle, label=label, **style)
+    known = np.isfinite(low) & np.isfinite(high)
+    ax.fill_between(x, low, high, where=known, color=drawn.get_color(), alpha=0.2, lw=0)
+    return drawn
 
 
 def trajectory(ax, coordinates, off=None):

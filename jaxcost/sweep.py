@@ -4,9 +4,9 @@ The arrangement is the fastest of those measured on two CPU cores with 60,000 im
 
 - Blocks of images outside, points inside: a block's coefficients (`hoist`) and intermediates stay in the cache for
   all points of a tile. The other way round they come from memory again at every point.
-- 15,000 images a block, the fastest of 500 to 60,000 for 784-16-16-10; fewer where the model would make more than
-  64 MB of them: within a tenth of the fastest for 784-100-100-10 and 784-512-512-10, and for a CNN 100 images are 1.5
-  to 2 times as fast as 1,600.
+- 7,500 images a block. On one machine 15,000 were the fastest of 500 to 60,000 for 784-16-16-10, on another 60,000, and
+  there 7,500 were 1.3 times as fast as 15,000 for 784-10, 1.15 for 784-30-10. Fewer where the model would make more
+  than 64 MB of them: for a CNN 100 images are 1.5 to 2 times as fast as 1,600.
 - One point at a time. Many together, by vmap, fall out of the cache.
 - The image axis last; the sum over images, a product with ones, before that over outputs (`hoist`).
 
@@ -30,7 +30,7 @@ from tqdm import tqdm
 from jaxcost import blocks, hoist, resume
 
 MEMORY = 1 << 30  # bytes beyond images and parameters; what an ordinary machine has to spare
-BLOCK, CACHE = 15_000, 64 << 20  # images, and bytes of intermediates, on a CPU, see above; elsewhere memory bounds them
+BLOCK, CACHE = 7_500, 64 << 20  # images, and bytes of intermediates, on a CPU, see above; elsewhere memory bounds them
 BUFFER = 16_384  # points a tile at most; beside so many the coefficients cost little
 FEW = 16  # so many points are one tile, and not timed beforehand
 TILE = 5.0  # seconds a tile, which is what is lost when a process is killed
@@ -69,7 +69,7 @@ class Plan(NamedTuple):
 
 
 class Program(NamedTuple):
-    """A compiled evaluation: `run(points)` for at most `buffer` points `[m, k]` gives numpy arrays `[m, ...]`."""
+    """A compiled evaluation: `run(origin, directions, points)`, at most `buffer` points `[m, k]`, gives `[m, ...]`."""
 
     run: Callable
     results: object  # shapes and types of one point's results, [1, ...]
@@ -98,7 +98,7 @@ def plan(quantity, C, origin, directions, points, *, memory=MEMORY):
 
     def seconds(few):
         start = time.perf_counter()
-        program.run(np.resize(points, (few, points.shape[1])))
+        program.run(origin, directions, np.resize(points, (few, points.shape[1])))
         return time.perf_counter() - start
 
     with jax.default_matmul_precision("highest"):
@@ -132,7 +132,7 @@ def sweep(quantity, C, origin, directions, points, *, memory=MEMORY, resume_file
             """Compute the next few points, and how long that took."""
             nonlocal done, kept, due
             start = time.perf_counter()
-            part = program.run(points[done : done + few])
+            part = program.run(origin, directions, points[done : done + few])
             jax.tree.map(lambda whole, part: whole[done : done + few].__setitem__(..., part), results, part)
             took = time.perf_counter() - start
             done = min(done + few, len(points))
@@ -157,6 +157,32 @@ def sweep(quantity, C, origin, directions, points, *, memory=MEMORY, resume_file
             if kept < done:
                 keep(done, results)
     return results
+
+
+def sweeps(quantity, C, several, points, *, memory=MEMORY):
+    """A quantity at the same points of several slices, `[slices, m, ...]`: one program, compiled once.
+
+    Args:
+        quantity: what to compute.
+        C: a `cost.Cost`.
+        several: a list of `(origin, directions)`, all of one structure.
+        points: coordinates, `[m, k]`.
+        memory: bytes that may be taken on each device beyond images and parameters, and beyond the results.
+
+    Returns:
+        Numpy arrays.
+
+    Raises:
+        ValueError: not even one image at a time fits into the memory.
+    """
+    with jax.default_matmul_precision("highest"):
+        program = _program(quantity, C, *several[0], len(points), memory)
+        tiles = [points[i : i + program.buffer] for i in range(0, len(points), program.buffer)]
+        results = []
+        for origin, directions in tqdm(several, desc="slices", unit="slice", delay=2, leave=False):
+            parts = [program.run(origin, directions, tile) for tile in tiles]
+            results.append(jax.tree.map(lambda *a: np.concatenate(a), *parts))
+    return jax.tree.map(lambda *a: np.stack(a), *results)
 
 
 def _planned(program, C, m, seconds):
@@ -204,7 +230,7 @@ def _program(quantity, C, origin, directions, m, memory):
         if least >= used:
             raise ValueError(f"memory={memory:,} bytes, expected {used:,} for {block} images together, the least found")
         block, rows = choice
-    run = partial(_run, quantity, block, C, origin, directions, (dealt, rows, k), dtype)
+    run = partial(_run, quantity, block, C, (dealt, rows, k), dtype)
     return Program(run, one, min(block, C.n), dealt * rows, used)
 
 
@@ -214,7 +240,7 @@ def _guess(C, origin, k, memory):
     return max(1, min(most, held // ((k + 1) * C.bytes_of_one(*origin))))
 
 
-def _run(quantity, block, C, origin, directions, shape, dtype, points):
+def _run(quantity, block, C, shape, dtype, origin, directions, points):
     """The results of a tile, as numpy arrays."""
     dealt, rows, k = shape
     padded = np.zeros((rows * dealt, k), dtype)

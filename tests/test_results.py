@@ -81,7 +81,7 @@ RESULTS = {
     "Params": params,
     "Slice": a_slice,
     "Slice without a floor": lambda: a_slice()._replace(floor=math.nan),
-    "Minima": lambda: bumpiness.Minima(np.array([[1, 2], [3, 4]]), np.array([0.5, 0.25]), 1e-7),
+    "Minima": lambda: bumpiness.local_minima(np.random.default_rng(0).normal(size=(9, 9)), 1e-7),
     "no Minima": lambda: bumpiness.local_minima(np.zeros((3, 3))),
     "Run": a_run,
     "Run without a trajectory": lambda: a_run(trajectory=False),

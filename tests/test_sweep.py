@@ -42,7 +42,7 @@ def machine(monkeypatch):
     clock = SimpleNamespace(now=0.0, c=0.0, p=1.0, calls=[], buffer=sweep.BUFFER, heard=lambda: None)
     monkeypatch.setattr(sweep, "time", SimpleNamespace(perf_counter=lambda: clock.now))
 
-    def run(part):
+    def run(origin, directions, part):
         clock.heard()
         clock.calls.append(len(part))
         clock.now += clock.c + clock.p * len(part)

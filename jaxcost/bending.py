@@ -1,0 +1,177 @@
+"""How much a slice bends, and how far out it is a bowl. Arrays only, in float64 on the host.
+
+Coordinates are measured in half-widths of the slice, so that slices of all sizes can be compared.
+"""
+
+import itertools
+
+import numpy as np
+
+from jaxcost.variation import checked
+
+
+def roughness(axes, values, floor=0.0):
+    """Root of the mean squared second difference, in units of the values per squared half-width.
+
+    R^2 = mean sum_jk D_jk^2, where D_jj = (C_i+1 - 2 C_i + C_i-1) / h_j^2 along axis j, D_jk is the mixed central
+    difference, h_j the spacing in half-widths, and the mean runs over all points that have neighbours. For
+    a quadratic it is the Frobenius norm of the Hessian, whichever way the grid is turned. Second differences within 4
+    floors, which noise alone can make, count as 0. The discrete form of the thin-plate energy, Duchon 1977.
+
+    Args:
+        axes: the coordinates along each axis, equally spaced, three or more.
+        values: `[len(axes[0]), ...]`, finite.
+        floor: noise of the values, not negative.
+
+    Raises:
+        ValueError: the values are not finite, do not fit the axes, or these are not equally spaced.
+
+    Example:
+        >>> x = np.linspace(-2, 2, 41)
+        >>> print(f"{roughness((x,), 3 * x**2):.3f}")  # C'' = 6 in coordinates, half-width 2: 6 * 2^2
+        24.000
+    """
+    spacings = _spacings(axes, values)
+    values = checked(values, floor)
+    steps, squares = np.eye(values.ndim, dtype=int), 0.0
+    at = lambda moves: values[tuple(slice(1 + move, (move - 1) or None) for move in moves)]  # inner points, moved
+    bent = lambda difference: np.where(np.abs(difference) > 4 * floor, difference, 0)
+    for e, h in zip(steps, spacings, strict=True):
+        squares = squares + (bent(at(e) - 2 * at(0 * e) + at(-e)) / h**2) ** 2
+    for (e, h), (f, g) in itertools.combinations(zip(steps, spacings, strict=True), 2):
+        squares = squares + 2 * (bent(at(e + f) - at(e - f) - at(f - e) + at(-e - f)) / (4 * h * g)) ** 2
+    return float(np.sqrt(np.mean(squares)))
+
+
+def bowl(axes, values, floor=0.0):
+    """Share of the variance of the values that the best quadratic explains, in [0, 1].
+
+    1 - sum (C - q)^2 / sum (C - mean C)^2 with q the least-squares polynomial of degree 2 in all coordinates. 1 where
+    no residual exceeds the floor. A bowl ends where this falls below 0.95 (`bowl_end`).
+
+    Args:
+        axes: the coordinates along each axis, not all the same.
+        values: `[len(axes[0]), ...]`, finite.
+        floor: noise of the values, not negative.
+
+    Returns:
+        A number; NaN where all values lie within the floor, and nothing can be said.
+
+    Raises:
+        ValueError: the values are not finite or do not fit the axes.
+
+    Example:
+        >>> x = np.linspace(-1, 1, 101)
+        >>> bowl((x,), (x - 0.3) ** 2), round(bowl((x,), np.cos(4 * x)), 2)
+        (1.0, 0.71)
+    """
+    values = checked(values, floor)
+    if np.ptp(values) <= floor:
+        return np.nan
+    residual = values - quadratic_fit(axes, values)
+    if np.abs(residual).max() <= max(floor, 1e-12 * np.ptp(values)):
+        return 1.0
+    return float(1 - np.sum(residual**2) / np.sum((values - values.mean()) ** 2))
+
+
+def quadratic_fit(axes, values):
+    """The least-squares polynomial of degree 2 in the coordinates, at the points of the grid."""
+    _fitting(axes, values)
+    middle = [(axis - np.mean(axis)) / (np.ptp(axis) or 1) for axis in map(np.float64, axes)]
+    grids = [grid.ravel() for grid in np.meshgrid(*middle, indexing="ij")]
+    squares = [a * b for a, b in itertools.combinations_with_replacement(grids, 2)]
+    columns = np.stack([np.ones_like(grids[0]), *grids, *squares], 1)
+    weights = np.linalg.lstsq(columns, np.ravel(values).astype(np.float64), rcond=None)[0]
+    return (columns @ weights).reshape(np.shape(values))
+
+
+def bowl_end(half_widths, shares, least=0.95):
+    """The half-width at which a bowl ends: the smallest at which a quadratic explains less than `least`.
+
+    Args:
+        half_widths: rising, `[m]`.
+        shares: `bowl` at each, `[m]`, or `[draws, m]`; NaN, nothing to be said, counts as a bowl.
+        least: share of the variance.
+
+    Returns:
+        Between two half-widths by their logarithms; infinite if the bowl goes on, the smallest half-width if
+        it is none from the start. A number, or one a draw.
+
+    Example:
+        >>> print(f"{bowl_end([0.1, 1, 10], [1.0, 1.0, 0.9]):.2f}")
+        3.16
+    """
+    shares = np.where(np.isnan(shares), 1.0, shares)
+    if shares.ndim > 1:
+        return np.array([bowl_end(half_widths, row, least) for row in shares])
+    below = np.flatnonzero(shares < least)
+    if not len(below):
+        return np.inf
+    i = below[0]
+    if i == 0:
+        return float(half_widths[0])
+    part = (shares[i - 1] - least) / (shares[i - 1] - shares[i])
+    low, high = np.log(half_widths[i - 1]), np.log(half_widths[i])
+    return float(np.exp(low + part * (high - low)))
+
+
+def negative_curvature(hessians, floor=0.0):
+    """Share of the points where C bends down along some direction of the slice: smallest eigenvalue < -floor.
+
+    Li et al. 2018 (arXiv 1712.09913), section 6, look at it over a plane, there of the whole Hessian.
+
+    Args:
+        hessians: exact Hessians in the slice, `[..., k, k]`; points with a non-finite one are left out.
+        floor: noise of the eigenvalues, not negative.
+
+    Example:
+        >>> print(f"{negative_curvature(np.array([np.eye(2), np.diag([1.0, -0.1])])):.2f}")
+        0.50
+    """
+    lowest = _eigenvalues(hessians)[:, 0]
+    return float(np.mean(lowest < -floor)) if len(lowest) else np.nan
+
+
+def curvature_ratio(hessians):
+    """The most negative curvature of the slice against the most positive: max(0, -min lambda) / max(0, max lambda).
+
+    0 where C is convex on the slice, 1 where it bends down as sharply as up, infinite where it only bends down, NaN
+    where it does not bend at all.
+
+    Args:
+        hessians: exact Hessians in the slice, `[..., k, k]`.
+    """
+    sizes = _eigenvalues(hessians)
+    if not sizes.size:
+        return np.nan
+    down, up = max(0.0, -sizes.min()), max(0.0, sizes.max())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.divide(down, up))
+
+
+def _eigenvalues(hessians):
+    """Eigenvalues `[points, k]`, rising, of the finite Hessians."""
+    hessians = np.asarray(hessians, np.float64)
+    hessians = hessians.reshape(-1, *hessians.shape[-2:])
+    return np.linalg.eigvalsh(hessians[np.isfinite(hessians).all((1, 2))])
+
+
+def _fitting(axes, values):
+    shape = tuple(map(len, axes))
+    if shape != np.shape(values):
+        raise ValueError(f"axes of the lengths {shape} and values of shape {np.shape(values)}, expected them alike")
+
+
+def _spacings(axes, values):
+    """Spacing along each axis in half-widths.
+
+    Raises:
+        ValueError: an axis is not of three or more equally spaced coordinates, or the values do not fit.
+    """
+    _fitting(axes, values)
+    for axis in axes:
+        gaps = np.diff(np.float64(axis))
+        # float32 coordinates far from 0 are spaced as evenly as their type allows
+        if len(axis) < 3 or not np.allclose(gaps, gaps.mean(), rtol=1e-3) or gaps[0] == 0:
+            raise ValueError(f"an axis of {len(axis)} points, spaced {np.unique(gaps)[:3]}, expected 3 or more, even")
+    return [2 / (len(axis) - 1) for axis in axes]

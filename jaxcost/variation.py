@@ -1,0 +1,130 @@
+"""How much the values of a slice go up and down. Arrays only, in float64 on the host.
+
+Every measure takes values on a grid of any dimension and the noise floor to judge them by: a step that is no larger
+than the floor counts as none.
+"""
+
+import numpy as np
+
+
+def total_variation(values, floor=0.0):
+    """Ups and downs together: sum_i |C_i+1 - C_i|, over turns of more than `floor`.
+
+    Of a grid, the mean over all its lines along each axis, averaged over the axes. A turn back by no more than the
+    floor is not followed: rounding noise of a line that rises adds nothing.
+
+    Args:
+        values: an array of any dimension, finite.
+        floor: noise of the values, not negative.
+
+    Returns:
+        A number in the units of the values; of a line at least the largest value less the smallest one, or 0 if that
+        is no more than the floor.
+
+    Raises:
+        ValueError: the values are not finite numbers on a grid, or the floor is negative.
+
+    Example:
+        >>> total_variation(np.array([0.0, 2.0, 1.0, 3.0])), total_variation(np.array([0.0, 2.0, 1.0, 3.0]), 1.5)
+        (5.0, 3.0)
+    """
+    return _over_lines(lambda line: np.abs(np.diff(_turns(line, floor))).sum(), values, floor)
+
+
+def excess_variation(values, floor=0.0):
+    """Variation beyond what the ends ask for: total variation - |last - first|; 0 for a monotone line.
+
+    A bowl has it too, twice the lesser of its two sides: it is 0 only where the line never turns. Of a grid as
+    `total_variation`.
+
+    Args:
+        values: an array of any dimension, finite.
+        floor: noise of the values, not negative.
+
+    Raises:
+        ValueError: as `total_variation`.
+
+    Example:
+        >>> excess_variation(np.array([0.0, 2.0, 1.0, 3.0]))
+        2.0
+    """
+
+    def of_line(line):
+        turns = _turns(line, floor)
+        return np.abs(np.diff(turns)).sum() - abs(turns[-1] - turns[0])
+
+    return _over_lines(of_line, values, floor)
+
+
+def information(values, floor=0.0):
+    """Information content of the steps of a walk: 0 where each step goes as the last, at most 1.
+
+    H(e) = -sum_{p != q} P[pq] log_6 P[pq] over the pairs of successive steps, each +, - or 0 where it is no larger
+    than e; this is the largest H over all e from the floor on. Of a grid, the mean over its lines. Vassilev,
+    Fogarty & Miller 2000; the largest over e after Malan & Engelbrecht 2009.
+
+    Args:
+        values: C along a walk, `[steps]`, or on a grid, finite.
+        floor: noise of the values, not negative.
+
+    Example:
+        >>> print(f"{information(np.array([0.0, 1.0, 0.0, 1.0, 0.0])):.3f}")  # +- and -+ in turn
+        0.355
+    """
+
+    def of_line(line):
+        steps = np.diff(line)
+        sizes = np.unique(np.abs(steps))
+        return max((_entropy(steps, e) for e in {floor, *sizes[sizes >= floor].tolist()}), default=0.0)
+
+    return _over_lines(of_line, values, floor)
+
+
+def _entropy(steps, e):
+    symbols = np.where(np.abs(steps) <= e, 0, np.sign(steps)).astype(int) + 1
+    if len(symbols) < 2:
+        return 0.0
+    counts = np.bincount(3 * symbols[:-1] + symbols[1:], minlength=9).reshape(3, 3)
+    share = counts[~np.eye(3, dtype=bool)] / (len(symbols) - 1)
+    share = share[share > 0]
+    return float(-np.sum(share * np.log(share)) / np.log(6) + 0.0)
+
+
+def _over_lines(of_line, values, floor):
+    """The mean of a measure over all lines of a grid along each axis, averaged over the axes."""
+    values = checked(values, floor)
+    along = [np.moveaxis(values, axis, -1).reshape(-1, size) for axis, size in enumerate(values.shape)]
+    return float(np.mean([np.mean([of_line(line) for line in lines]) for lines in along]))
+
+
+def _turns(line, floor):
+    """The first value, the value of each turning point, and the last extreme; turns within the floor left out."""
+    turns, last, way = [], line[0], 0  # way: +1 climbing to `last`, -1 falling to it, 0 not known yet
+    low = high = line[0]
+    for value in line.tolist():
+        low, high = min(low, value), max(high, value)
+        if way == 0 and max(value - low, high - value) > floor:
+            way = 1 if value - low > floor else -1
+            turns.append(low if way > 0 else high)
+            last = value
+        elif way * (value - last) > 0:
+            last = value
+        elif way * (last - value) > floor:
+            turns.append(last)
+            last, way = value, -way
+    return [*turns, last]
+
+
+def checked(values, floor):
+    """The values in float64.
+
+    Raises:
+        ValueError: they are not finite numbers on a grid, or the floor is negative or NaN.
+    """
+    values = np.asarray(values, np.float64)
+    if not values.ndim or not values.size or not np.isfinite(values).all():
+        bad = np.sum(~np.isfinite(values))
+        raise ValueError(f"values of shape {values.shape}, {bad} not finite; expected finite numbers on a grid")
+    if not floor >= 0:
+        raise ValueError(f"floor={floor}, expected a number that is not negative")
+    return values

@@ -1,0 +1,131 @@
+"""How fast the values of a slice change along it: correlation, spectrum, Chebyshev. Arrays only, on the host."""
+
+import numpy as np
+from scipy import fft, signal
+
+RESOLVED = 3 / 4  # of the nodes: where more coefficients are needed, what lies beyond the nodes folds back onto them
+
+
+def correlation_length(values, spacing=1.0):
+    """The lag at which the values along lines are correlated by no more than 1/e.
+
+    rho(l) = sum_i (C_i - m)(C_i+l - m) / sum_i (C_i - m)^2 with m the mean of the line; of a grid, numerator and
+    denominator are summed over all lines along an axis. Linear between lags. Weinberger 1990; he takes walks,
+    here they are the lines of the grid.
+
+    Args:
+        values: an array of any dimension, finite.
+        spacing: of the points, in the unit that the length is wanted in; one for all axes, or one an axis.
+
+    Returns:
+        `[k]`, the length along each axis; NaN where no line varies.
+
+    Example:
+        >>> x = np.arange(10_000)
+        >>> print(f"{correlation_length(np.cos(2 * np.pi * x / 100))[0]:.1f}")  # arccos(1/e) / 2 pi of a wave
+        19.0
+    """
+    values = np.asarray(values, np.float64)
+    lengths = []
+    for axis, h in enumerate(np.broadcast_to(spacing, values.ndim)):
+        lines = np.moveaxis(values, axis, -1).reshape(-1, values.shape[axis])
+        away = lines - lines.mean(-1, keepdims=True)
+        n = away.shape[-1]
+        power = np.abs(fft.rfft(away, 2 * n, axis=-1)) ** 2  # twice as long: no lag wraps around
+        products = fft.irfft(power.sum(0), 2 * n)[:n]
+        if not products[0] > 0:
+            lengths.append(np.nan)
+            continue
+        rho = products / products[0]
+        i = int(np.argmax(rho <= 1 / np.e))  # sum of all lags is -1/2 or so: there is one
+        lengths.append(h * (i - 1 + (rho[i - 1] - 1 / np.e) / (rho[i - 1] - rho[i])) if i else np.nan)
+    return np.array(lengths)
+
+
+def power_spectrum(values, spacing=1.0, axis=-1):
+    """Power of the values along lines by frequency: a periodogram, each line freed of its trend, under a Hann window.
+
+    Args:
+        values: an array of any dimension, finite.
+        spacing: of the points along the axis.
+        axis: along which the lines run; the spectra of all lines are averaged.
+
+    Returns:
+        `(frequencies, power)`: cycles per unit of spacing, 0 left out, and squared units of the values per that.
+
+    Example:
+        >>> x = np.linspace(0, 1, 200, endpoint=False)
+        >>> frequencies, power = power_spectrum(np.sin(2 * np.pi * 12 * x), x[1])
+        >>> print(f"{frequencies[power.argmax()]:.0f}")
+        12
+    """
+    values = np.asarray(values, np.float64)
+    frequencies, power = signal.periodogram(values, 1 / spacing, "hann", detrend="linear", axis=axis)
+    power = np.moveaxis(power, axis, -1).reshape(-1, len(frequencies)).mean(0)
+    return frequencies[1:], power[1:]
+
+
+def mean_frequency(values, spacing=1.0):
+    """The centre of the power spectrum, sum f P(f) / sum P(f), averaged over the axes; NaN where there is no power."""
+    centres = []
+    for axis, h in enumerate(np.broadcast_to(spacing, np.ndim(values))):
+        frequencies, power = power_spectrum(values, h, axis)
+        centres.append(np.sum(frequencies * power) / power.sum() if power.sum() > 0 else np.nan)
+    return float(np.mean(centres))
+
+
+def chebyshev_nodes(n, half_width=1.0):
+    """The n roots of the Chebyshev polynomial T_n, rising, times a half-width: where to sample for `chebyshev_number`.
+
+    Example:
+        >>> chebyshev_nodes(2).round(4).tolist()
+        [-0.7071, 0.7071]
+    """
+    return -half_width * np.cos(np.pi * (np.arange(n) + 0.5) / n)
+
+
+def chebyshev_coefficients(values):
+    """Coefficients of the Chebyshev series through the values at `chebyshev_nodes` along every axis.
+
+    Example:
+        >>> x = chebyshev_nodes(5)
+        >>> np.abs(chebyshev_coefficients(4 * x**3 - 3 * x)).round(9).tolist()  # T_3
+        [0.0, 0.0, 0.0, 1.0, 0.0]
+    """
+    values = np.asarray(values, np.float64)
+    found = fft.dctn(np.flip(values), type=2)  # the nodes rise, cos falls
+    for axis, n in enumerate(values.shape):
+        found = np.moveaxis(found, axis, 0) / n
+        found[0] /= 2
+        found = np.moveaxis(found, 0, axis)
+    return found
+
+
+def chebyshev_number(values, accuracy=1e-3, floor=0.0):
+    """How many Chebyshev coefficients along each axis describe the slice to an accuracy: a length of bumpiness.
+
+    The smallest N such that all coefficients with an index of N or more add up to at most accuracy (max C - min C),
+    which bounds the error of leaving them out. Coefficients that noise alone can make, up to floor sqrt(2/n)
+    along each axis, count as 0. Trefethen 2013, *Approximation Theory and Approximation Practice*, chapters 4 and 8.
+
+    Args:
+        values: C at `chebyshev_nodes` along every axis, finite.
+        accuracy: share of the range of the values.
+        floor: noise of the values.
+
+    Returns:
+        A whole number as a float; infinite where it exceeds three quarters of the nodes, too few to tell.
+
+    Example:
+        >>> x = chebyshev_nodes(65)
+        >>> chebyshev_number(np.cos(20 * x)), chebyshev_number(x**2)
+        (27.0, 3.0)
+    """
+    found = np.abs(chebyshev_coefficients(values))
+    n = min(found.shape)
+    found[found <= floor * np.prod([(2 / m) ** 0.5 for m in found.shape])] = 0
+    allowed = accuracy * np.ptp(values)
+    order = np.max(np.indices(found.shape), axis=0)  # leaving out all from N on, along any axis
+    tail = np.cumsum(np.bincount(order.ravel(), found.ravel())[::-1])[::-1]
+    number = 1 + int(np.flatnonzero(tail > allowed)[-1]) if (tail > allowed).any() else 0
+    return float(max(1, number)) if number <= RESOLVED * n else np.inf
