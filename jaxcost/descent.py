@@ -137,7 +137,8 @@ def ensemble(keys, C, init, optimizer, *, steps, batch=None, every=1, watch=None
     """
     _check(C, steps, batch, every)
     if mesh is not None and C.spread is not None:
-        raise ValueError("the images are spread over devices, expected them on one device where networks are dealt")
+        size = C.spread.mesh.size
+        raise ValueError(f"the images are spread over {size} devices, expected them on one where networks are dealt")
     init_keys, keys = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
     static = {"optimizer": optimizer, "records": steps // every, "batch": batch, "every": every, "keep": keep}
     run = _ensemble(keys, C, jax.vmap(init)(init_keys), _watched(watch), mesh, **static)

@@ -21,6 +21,7 @@ A billion parameters on 256 devices, by arithmetic; not tried. f takes 2 operati
 - Hoisting saves little: the first of many layers.
 """
 
+import zlib
 from dataclasses import replace
 
 import jax
@@ -81,15 +82,18 @@ def spread(C, mesh):
         True
     """
     if C.spread is not None:
-        raise ValueError("the images are spread already, expected a C of images on one device")
-    owner = [row[0].process_index for row in mesh.devices]
-    if len(owner) > 1 and any(d.process_index != of for row, of in zip(mesh.devices, owner, strict=True) for d in row):
-        raise ValueError("a row of the mesh belongs to several processes, expected one for each row, or one row in all")
-    numbers = np.array([C.n])
+        size = C.spread.mesh.size
+        raise ValueError(f"the images are spread already, over {size} devices, expected a C of images on one")
+    owners = [sorted({device.process_index for device in row}) for row in mesh.devices]
+    if len(owners) > 1 and max(map(len, owners)) > 1:
+        raise ValueError(f"a row of the mesh belongs to several processes, of {owners}; expected one a row, or one row")
+    owner = [of[0] for of in owners]
+    held = np.array([[C.n, _sum(C.images)]])
     if jax.process_count() > 1:
-        numbers = multihost_utils.process_allgather(numbers).ravel()
-    if not numbers.all() or (len(owner) == 1 and len(set(numbers)) > 1):
-        expected = "at least one each" if not numbers.all() else "all of them each, since the mesh has one row"
+        held = multihost_utils.process_allgather(held).reshape(-1, 2)
+    numbers, sums = held.T
+    if not numbers.all() or (len(owner) == 1 and len(set(sums)) > 1):
+        expected = "at least one each" if not numbers.all() else "the same ones each, since the mesh has one row"
         raise ValueError(f"the processes hold {numbers.tolist()} images, expected {expected}")
     shares = {}  # for each row, which of its process' images
     for process in set(owner):
@@ -105,3 +109,11 @@ def spread(C, mesh):
         return jax.make_array_from_callback((length * len(owner), *leaf.shape[1:]), sharding, part)
 
     return replace(C, images=jax.tree.map(placed, C.images), spread=Spread(mesh, counts))
+
+
+def _sum(images):
+    """A check sum of all arrays."""
+    total = 0
+    for leaf in jax.tree.leaves(images):
+        total = zlib.crc32(np.ascontiguousarray(leaf).data, total) & 0x7FFFFFFF  # fits into an int32
+    return total

@@ -236,6 +236,7 @@ def processes(folder):
         "1x4 of 1003": looked_at(devices.spread(everything, devices.mesh(points=4)), fully=False),
         "other meshes": [refused(plane, over(2), folder / "plane.npz")],
         "different": refused(over, 4),
+        "as many others": refused(over, 4, ((), (), (0, 400, 800))),
         "clocks": by_another_clock(S, 0.1 * (here + 1)),
         "labels": (quantities.classes(labels), cost.accuracy(labels, *ORIGIN)),
         "mini-batches": trained(S, BATCH),

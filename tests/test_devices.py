@@ -431,8 +431,9 @@ def test_a_process_without_images_is_refused_by_all(where, i, seen):
 
 @pytest.mark.parametrize("i", [0, 1])
 def test_processes_with_different_images_are_refused_if_the_mesh_has_one_row(i, seen):
-    said = "the processes hold [400, 603] images, expected all of them each, since the mesh has one row"
+    said = "the processes hold [400, 603] images, expected the same ones each, since the mesh has one row"
     assert seen("two")[i]["different"] == said
+    assert seen("two")[i]["as many others"] == said.replace("603", "400")
 
 
 @pytest.mark.parametrize("i", [0, 1, 2])
