@@ -69,7 +69,7 @@ def bowl(axes, values, floor=0.0):
     if np.ptp(values) <= floor:
         return np.nan
     residual = values - quadratic_fit(axes, values)
-    if np.abs(residual).max() <= max(floor, 1e-12 * np.ptp(values)):
+    if np.abs(residual).max() <= floor:
         return 1.0
     return float(1 - np.sum(residual**2) / np.sum((values - values.mean()) ** 2))
 
@@ -171,7 +171,7 @@ def _spacings(axes, values):
     _fitting(axes, values)
     for axis in axes:
         gaps = np.diff(np.float64(axis))
-        # float32 coordinates far from 0 are spaced as evenly as their type allows
-        if len(axis) < 3 or not np.allclose(gaps, gaps.mean(), rtol=1e-3) or gaps[0] == 0:
+        rounding = 4 * np.finfo(np.float32).eps * np.abs(axis).max()  # far from 0 no spacing is more even than that
+        if len(axis) < 3 or not np.allclose(gaps, gaps.mean(), 1e-3, rounding) or gaps[0] == 0:
             raise ValueError(f"an axis of {len(axis)} points, spaced {np.unique(gaps)[:3]}, expected 3 or more, even")
     return [2 / (len(axis) - 1) for axis in axes]

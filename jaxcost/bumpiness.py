@@ -21,7 +21,8 @@ class Minima(NamedTuple):
         floor: no minimum is shallower.
         parents: `[m]`, the minimum into whose basin each runs over when it is full; -1 for what lies beyond the edge.
         passes: `[m, k]`, grid indices of the point over which it runs.
-        basins: like the values, the minimum in whose basin each point lies; -1 in that of the edge.
+        basins: like the values, the minimum in whose basin each point lies; -1 in that of the edge. What lies above
+            a pass is the deeper one's, so that a basin hangs together only with those that run over into it.
     """
 
     indices: np.ndarray
@@ -220,17 +221,18 @@ def measure(axes, values, floor=0.0, *, at_nodes=None, hessians=None, kinds=None
     found |= {"minima": float(minima.count), "depth": minima.deepest}
     if np.isfinite(values).all():
         spacings = [2 / (len(axis) - 1) for axis in axes]  # in half-widths
-        varies = np.ptp(values) > floor  # else there is noise alone, and neither length nor frequency
         rough, spread = bending.roughness(axes, values, floor), values.std()
+        lengths = waves.correlation_length(values, spacings, floor)
+        lengths = lengths[~np.isnan(lengths)]  # along an axis where there is noise alone there is none
         found |= {
             "total_variation": variation.total_variation(values, floor),
             "excess_variation": variation.excess_variation(values, floor),
             "roughness": rough,
-            "relative_roughness": float(rough / spread) if varies else nan,
+            "relative_roughness": float(rough / spread) if np.ptp(values) > floor else nan,
             "bowl": bending.bowl(axes, values, floor),
             "information": variation.information(values, floor),
-            "correlation_length": float(np.nanmean(waves.correlation_length(values, spacings))) if varies else nan,
-            "frequency": waves.mean_frequency(values, spacings) if varies else nan,
+            "correlation_length": float(lengths.mean()) if len(lengths) else nan,
+            "frequency": waves.mean_frequency(values, spacings, floor),
         }
     if at_nodes is not None and np.isfinite(at_nodes).all():
         found["chebyshev"] = waves.chebyshev_number(at_nodes, floor=floor)

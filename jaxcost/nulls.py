@@ -6,13 +6,16 @@ instrument's. The Gaussian random field is the slice's own best quadratic plus n
 left: what it shows follows from the spectrum alone.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import numpy as np
-from scipy import fft
+from scipy import fft, signal
 
 from jaxcost import bending, bumpiness
+
+SCALED_BY = 16  # random fields, at least, by whose variance they are scaled
 
 
 class Compared(NamedTuple):
@@ -52,11 +55,12 @@ def quadratic(key, there, value, gradient, hessian):
 
 
 def fields(key, there, draws):
-    """Gaussian random fields with the spectrum of a slice: its best quadratic, and the rest with random amplitudes.
+    """Gaussian random fields with the spectrum of a slice: its best quadratic, and noise like what is left of it.
 
-    The rest's cosine transform (DCT-II, of the slice mirrored at its edges, so that no jump is made there) is
-    multiplied by independent N(0, 1) numbers: its power at each frequency is, in the mean, that of the slice. A
-    surrogate in the sense of Theiler et al. 1992, *Physica D* 58, Gaussian and for grids of any dimension.
+    What is left, r, is the slice less its quadratic. Its power spectrum, under a Hann window so that edges do not leak
+    into all frequencies, is given independent N(0, 1) amplitudes on a grid twice as long, of which a half is kept: so
+    no field is periodic. Each is freed of its own best quadratic, as r was, and in the mean they have r's
+    variance. A surrogate in the sense of Theiler et al. 1992, *Physica D* 58, for grids of any dimension.
 
     Args:
         key: a `jax.random.key`.
@@ -72,10 +76,19 @@ def fields(key, there, draws):
     nonfinite = np.sum(~np.isfinite(there.values))
     if nonfinite:
         raise ValueError(f"{nonfinite} of {np.size(there.values)} values are not finite, expected none: no spectrum")
-    smooth = bending.quadratic_fit(there.axes, there.values)
-    spectrum = fft.dctn(there.values - smooth, norm="ortho")
-    amplitudes = np.asarray(jax.random.normal(key, (draws, *spectrum.shape)), np.float64)
-    return smooth + fft.idctn(amplitudes * spectrum, axes=range(1, spectrum.ndim + 1), norm="ortho")
+    fit = partial(bending.quadratic_fit, there.axes)
+    smooth = fit(there.values)
+    rest, all_axes = there.values - smooth, range(-smooth.ndim, 0)
+    window = np.prod(np.meshgrid(*[signal.windows.hann(n, sym=False) for n in rest.shape], indexing="ij"), 0)
+    double = [2 * n for n in rest.shape]
+    power = np.abs(fft.fftn(window * rest, double)) ** 2
+    count = max(draws, SCALED_BY)
+    noise = np.asarray(jax.random.normal(key, (count, *double)), np.float64)
+    waves = fft.ifftn(fft.fftn(noise, axes=all_axes) * np.sqrt(power), axes=all_axes).real
+    drawn = waves[(slice(None), *map(slice, rest.shape))]
+    drawn = np.stack([one - fit(one) for one in drawn])
+    size = np.mean(drawn**2)
+    return smooth + drawn[:draws] * np.sqrt(np.mean(rest**2) / size if size > 0 else 0)
 
 
 def p_value(observed, null):

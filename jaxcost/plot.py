@@ -19,7 +19,7 @@ def norm(values):
     return LogNorm(low, high) if wide else Normalize(low, high)
 
 
-def contour(ax, plane, minima=None, grid_only=None, *, bar=True):
+def contour(ax, plane, minima=None, grid_only=None, *, bar=True, scale=None):
     """A plane as colour and level lines, alpha to the right and beta up, minima as dots, the origin as a cross.
 
     Args:
@@ -28,9 +28,10 @@ def contour(ax, plane, minima=None, grid_only=None, *, bar=True):
         minima: a `bumpiness.Minima` to mark in red, or None.
         grid_only: another, to mark in white: those that `critical.settle` found to be none of C.
         bar: draw a colour bar, in units of C.
+        scale: a `norm` to share between planes, or None for one of this plane's own.
     """
     values = np.where(np.isfinite(plane.values), plane.values, np.nan)
-    scale = norm(values)
+    scale = scale or norm(values)
     mesh = ax.pcolormesh(
         plane.alphas, plane.betas, values.T, norm=scale, cmap=COLOURS, shading="nearest", rasterized=True
     )
@@ -52,7 +53,9 @@ def contour(ax, plane, minima=None, grid_only=None, *, bar=True):
     if bar:
         drawn = ax.figure.colorbar(mesh, ax=ax, shrink=0.85, pad=0.02)
         drawn.ax.tick_params(labelsize="x-small")
-        drawn.ax.set_xlabel(f"±{plane.floor:.0e}", fontsize="x-small")  # the noise floor, too thin for a band
+        drawn.ax.set_xlabel(
+            f"±{plane.floor:.0e}", fontsize="x-small", loc="left"
+        )  # the noise floor, too thin for a band
         if isinstance(scale, LogNorm):
             drawn.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             drawn.ax.yaxis.set_major_formatter("{x:g}")

@@ -60,8 +60,9 @@ def information(values, floor=0.0):
     """Information content of the steps of a walk: 0 where each step goes as the last, at most 1.
 
     H(e) = -sum_{p != q} P[pq] log_6 P[pq] over the pairs of successive steps, each +, - or 0 where it is no larger
-    than e; this is the largest H over all e from the floor on. Of a grid, the mean over its lines. Vassilev,
-    Fogarty & Miller 2000; the largest over e after Malan & Engelbrecht 2009.
+    than e; this is the largest H over the floor and those of E, E/2, E/4, ..., E/128 above it, with E the largest
+    step. Of a grid, the mean over its lines. Vassilev, Fogarty & Miller 2000; these e after Malan & Engelbrecht 2009.
+    Were e as large as one of many equal steps, noise would tell them apart.
 
     Args:
         values: C along a walk, `[steps]`, or on a grid, finite.
@@ -74,8 +75,8 @@ def information(values, floor=0.0):
 
     def of_line(line):
         steps = np.diff(line)
-        sizes = np.unique(np.abs(steps))
-        return max((_entropy(steps, e) for e in {floor, *sizes[sizes >= floor].tolist()}), default=0.0)
+        sizes = np.abs(steps).max(initial=0) / 2.0 ** np.arange(8)
+        return max(_entropy(steps, e) for e in (floor, *sizes[sizes > floor]))
 
     return _over_lines(of_line, values, floor)
 

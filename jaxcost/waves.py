@@ -6,7 +6,7 @@ from scipy import fft, signal
 RESOLVED = 3 / 4  # of the nodes: where more coefficients are needed, what lies beyond the nodes folds back onto them
 
 
-def correlation_length(values, spacing=1.0):
+def correlation_length(values, spacing=1.0, floor=0.0):
     """The lag at which the values along lines are correlated by no more than 1/e.
 
     rho(l) = sum_i (C_i - m)(C_i+l - m) / sum_i (C_i - m)^2 with m the mean of the line; of a grid, numerator and
@@ -16,6 +16,7 @@ def correlation_length(values, spacing=1.0):
     Args:
         values: an array of any dimension, finite.
         spacing: of the points, in the unit that the length is wanted in; one for all axes, or one an axis.
+        floor: noise of the values; lines that vary by no more are left out.
 
     Returns:
         `[k]`, the length along each axis; NaN where no line varies.
@@ -28,14 +29,15 @@ def correlation_length(values, spacing=1.0):
     values = np.asarray(values, np.float64)
     lengths = []
     for axis, h in enumerate(np.broadcast_to(spacing, values.ndim)):
-        lines = np.moveaxis(values, axis, -1).reshape(-1, values.shape[axis])
+        lines = _lines(values, axis)
+        lines = lines[np.ptp(lines, -1) > floor]
+        if not len(lines):
+            lengths.append(np.nan)
+            continue
         away = lines - lines.mean(-1, keepdims=True)
         n = away.shape[-1]
         power = np.abs(fft.rfft(away, 2 * n, axis=-1)) ** 2  # twice as long: no lag wraps around
         products = fft.irfft(power.sum(0), 2 * n)[:n]
-        if not products[0] > 0:
-            lengths.append(np.nan)
-            continue
         rho = products / products[0]
         i = int(np.argmax(rho <= 1 / np.e))  # sum of all lags is -1/2 or so: there is one
         lengths.append(h * (i - 1 + (rho[i - 1] - 1 / np.e) / (rho[i - 1] - rho[i])) if i else np.nan)
@@ -65,13 +67,25 @@ def power_spectrum(values, spacing=1.0, axis=-1):
     return frequencies[1:], power[1:]
 
 
-def mean_frequency(values, spacing=1.0):
-    """The centre of the power spectrum, sum f P(f) / sum P(f), averaged over the axes; NaN where there is no power."""
-    centres = []
-    for axis, h in enumerate(np.broadcast_to(spacing, np.ndim(values))):
-        frequencies, power = power_spectrum(values, h, axis)
-        centres.append(np.sum(frequencies * power) / power.sum() if power.sum() > 0 else np.nan)
-    return float(np.mean(centres))
+def mean_frequency(values, spacing=1.0, floor=0.0):
+    """The centre of the power spectrum, sum f P(f) / sum P(f), averaged over the axes.
+
+    Lines that leave their trend by no more than the floor are left out, and so are axes without others; NaN if all are.
+    """
+    values, centres = np.asarray(values, np.float64), []
+    for axis, h in enumerate(np.broadcast_to(spacing, values.ndim)):
+        lines = _lines(values, axis)
+        rounding = 1e-12 * np.abs(lines).max(-1)
+        lines = lines[np.abs(signal.detrend(lines)).max(-1) > np.maximum(floor, rounding)]
+        if len(lines):
+            frequencies, power = power_spectrum(lines, h)
+            centres.append(np.sum(frequencies * power) / power.sum())
+    return float(np.mean(centres)) if centres else np.nan
+
+
+def _lines(values, axis):
+    """The lines of a grid along an axis, `[lines, points]`."""
+    return np.moveaxis(values, axis, -1).reshape(-1, values.shape[axis])
 
 
 def chebyshev_nodes(n, half_width=1.0):
@@ -106,7 +120,8 @@ def chebyshev_number(values, accuracy=1e-3, floor=0.0):
 
     The smallest N such that all coefficients with an index of N or more add up to at most accuracy (max C - min C),
     which bounds the error of leaving them out. Coefficients that noise alone can make, up to floor sqrt(2/n)
-    along each axis, count as 0. Trefethen 2013, *Approximation Theory and Approximation Practice*, chapters 4 and 8.
+    along each axis, count as 0; values within the floor need one. Trefethen 2013, *Approximation Theory and
+    Approximation Practice*, chapters 4 and 8.
 
     Args:
         values: C at `chebyshev_nodes` along every axis, finite.
@@ -127,5 +142,6 @@ def chebyshev_number(values, accuracy=1e-3, floor=0.0):
     allowed = accuracy * np.ptp(values)
     order = np.max(np.indices(found.shape), axis=0)  # leaving out all from N on, along any axis
     tail = np.cumsum(np.bincount(order.ravel(), found.ravel())[::-1])[::-1]
-    number = 1 + int(np.flatnonzero(tail > allowed)[-1]) if (tail > allowed).any() else 0
+    needed = np.flatnonzero(tail > allowed)
+    number = 1 + int(needed[-1]) if len(needed) and np.ptp(values) > floor else 0
     return float(max(1, number)) if number <= RESOLVED * n else np.inf
