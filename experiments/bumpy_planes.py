@@ -19,7 +19,19 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxcost import bumpiness, cost, critical, descent, directions, experiment, network, plot, results, slices, variation
+from jaxcost import (
+    bumpiness,
+    cost,
+    critical,
+    descent,
+    directions,
+    experiment,
+    network,
+    plot,
+    results,
+    slices,
+    variation,
+)
 from jaxcost.experiment import setting
 
 NETWORKS = ("untrained", "half-trained", "trained")

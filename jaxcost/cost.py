@@ -213,7 +213,7 @@ def change(C, origin):
 
     D(w, b) = 1/n sum_x |f(x ; w, b) - f(x ; origin)|, a distance in function space, Euclidean in the outputs. Beside
     that in parameters it compares networks of different sizes. Evaluate it as any cost,
-    `slices.evaluate(change(C, origin), origin, ...)`.
+    `slices.evaluate(change(C, origin), origin, ...)`. At the origin itself it has no derivative.
 
     Args:
         C: a `Cost` whose images are on one device.

@@ -68,7 +68,7 @@ def points(C, origin, directions, there, *, derivatives=None, steps=10):
     here = _State(grid, *_in_cells(cell, *(derivatives or slices.derivatives(C, origin, directions, grid))))
     here = here.chosen((np.abs(here.ways) <= 1).all(1))
     starts, arrived = here.points, []
-    for _ in range(steps):
+    for _ in range(steps + 1):
         near = (np.abs(here.ways) <= NEAR).all(1)
         arrived.append(here.chosen(near))
         s, starts = (here.points - cell * np.clip(here.ways, -1, 1))[~near], starts[~near]

@@ -11,7 +11,7 @@ import numpy as np
 from jaxcost import blocks, cost
 
 
-def floor(C, origin, directions, points, values, *, count=16, largest=8):
+def floor(C, origin, directions, points, values, *, count=16, largest=8, first=0):
     """Rounding noise of a slice, estimated, in units of C: no dent shallower than this is evidence of anything.
 
     floor = max(4 max_i |values_i - C64(P(s_i))|, eps max_i |values_i|)
@@ -31,6 +31,7 @@ def floor(C, origin, directions, points, values, *, count=16, largest=8):
         values: C there, as it was computed.
         count: number of points to compare, spread evenly over those with finite values by the golden ratio.
         largest: number of points with the largest costs to compare, one or more.
+        first: where in the golden sequence to begin: slices judged together should not compare the same points.
 
     Returns:
         A number; NaN if none of the values is finite.
@@ -39,7 +40,7 @@ def floor(C, origin, directions, points, values, *, count=16, largest=8):
     if not len(finite):
         return math.nan
     golden = (math.sqrt(5) - 1) / 2
-    spread = finite[(np.arange(min(count, len(finite))) * golden % 1 * len(finite)).astype(int)]
+    spread = finite[((first + np.arange(min(count, len(finite)))) * golden % 1 * len(finite)).astype(int)]
     highest = finite[np.argsort(np.abs(values[finite]))[-largest:]]
     chosen = np.unique([*spread, *highest])
     chosen = np.pad(chosen, (0, count + largest - len(chosen)), mode="edge")  # one number of points compiles once

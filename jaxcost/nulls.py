@@ -6,7 +6,6 @@ instrument's. The Gaussian random field is the slice's own best quadratic plus n
 left: what it shows follows from the spectrum alone.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -14,8 +13,6 @@ import numpy as np
 from scipy import fft, signal
 
 from jaxcost import bending, bumpiness
-
-SCALED_BY = 16  # random fields, at least, by whose variance they are scaled
 
 
 class Compared(NamedTuple):
@@ -59,8 +56,9 @@ def fields(key, there, draws):
 
     What is left, r, is the slice less its quadratic. Its power spectrum, under a Hann window so that edges do not leak
     into all frequencies, is given independent N(0, 1) amplitudes on a grid twice as long, of which a half is kept: so
-    no field is periodic. Each is freed of its own best quadratic, as r was, and in the mean they have r's
-    variance. A surrogate in the sense of Theiler et al. 1992, *Physica D* 58, for grids of any dimension.
+    no field is periodic. The window also blurs: where r has but a wave or two, the fields are somewhat rougher than it,
+    and a small p-value of roughness there is the null's own. A surrogate in the sense of Theiler et al. 1992,
+    *Physica D* 58, for grids of any dimension.
 
     Args:
         key: a `jax.random.key`.
@@ -76,19 +74,14 @@ def fields(key, there, draws):
     nonfinite = np.sum(~np.isfinite(there.values))
     if nonfinite:
         raise ValueError(f"{nonfinite} of {np.size(there.values)} values are not finite, expected none: no spectrum")
-    fit = partial(bending.quadratic_fit, there.axes)
-    smooth = fit(there.values)
-    rest, all_axes = there.values - smooth, range(-smooth.ndim, 0)
-    window = np.prod(np.meshgrid(*[signal.windows.hann(n, sym=False) for n in rest.shape], indexing="ij"), 0)
-    double = [2 * n for n in rest.shape]
-    power = np.abs(fft.fftn(window * rest, double)) ** 2
-    count = max(draws, SCALED_BY)
-    noise = np.asarray(jax.random.normal(key, (count, *double)), np.float64)
-    waves = fft.ifftn(fft.fftn(noise, axes=all_axes) * np.sqrt(power), axes=all_axes).real
-    drawn = waves[(slice(None), *map(slice, rest.shape))]
-    drawn = np.stack([one - fit(one) for one in drawn])
-    size = np.mean(drawn**2)
-    return smooth + drawn[:draws] * np.sqrt(np.mean(rest**2) / size if size > 0 else 0)
+    smooth = bending.quadratic_fit(there.axes, there.values)
+    shape, axes = smooth.shape, range(-smooth.ndim, 0)
+    window = np.prod(np.meshgrid(*[signal.windows.hann(n, sym=False) for n in shape], indexing="ij"), 0)
+    double = [2 * n for n in shape]
+    power = np.abs(fft.fftn(window * (there.values - smooth), double)) ** 2 / np.sum(window**2)
+    noise = np.asarray(jax.random.normal(key, (draws, *double)), np.float64)
+    waves = fft.ifftn(fft.fftn(noise, axes=axes) * np.sqrt(power), axes=axes).real
+    return smooth + waves[(slice(None), *map(slice, shape))]
 
 
 def p_value(observed, null):

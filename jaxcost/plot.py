@@ -48,13 +48,14 @@ def contour(ax, plane, minima=None, grid_only=None, *, bar=True, scale=None):
                 markerfacecolor=colour, markeredgecolor="black" if colour == "white" else "white", markeredgewidth=0.5,
             )  # fmt: skip
     ax.set_aspect("equal")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(MaxNLocator(3, symmetric=True))
+    for axis, along in ((ax.xaxis, plane.alphas), (ax.yaxis, plane.betas)):
+        middle = abs(along[0] + along[-1]) < 0.1 * abs(along[-1] - along[0])
+        axis.set_major_locator(MaxNLocator(3 if middle else 5, symmetric=middle))
     if bar:
         drawn = ax.figure.colorbar(mesh, ax=ax, shrink=0.85, pad=0.02)
         drawn.ax.tick_params(labelsize="x-small")
         drawn.ax.set_xlabel(
-            f"±{plane.floor:.0e}", fontsize="x-small", loc="left"
+            f"±{plane.floor:.1e}", fontsize="x-small", loc="left"
         )  # the noise floor, too thin for a band
         if isinstance(scale, LogNorm):
             drawn.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -117,8 +117,8 @@ def grids(keys, C, draw, half_widths, *, points=101, nodes=0, bends=0, memory=sw
     parts = np.split(np.arange(len(there)), len(half_widths))
     for half_width, part, bent in zip(half_widths, parts, curved, strict=True):
         floors = [
-            noise.floor(C, origin, along, there[part], of_slice[part], **shared)
-            for (origin, along), of_slice in zip(drawn, values, strict=True)
+            noise.floor(C, origin, along, there[part], of_slice[part], first=i * shared["count"], **shared)
+            for i, ((origin, along), of_slice) in enumerate(zip(drawn, values, strict=True))
         ]
         grid, rest = part[: points**k], part[points**k :]
         axes = (half_width * np.linspace(-1, 1, points),) * k
@@ -139,7 +139,8 @@ def bootstrap(key, there, draws):
         draws: how many.
 
     Returns:
-        A `Population`, its floor larger by sqrt(2): the variance of a mean of images drawn twice or not at all.
+        A `Population`, its floor larger by sqrt(2): the variance of a mean of images drawn twice or not at all. NaN
+        where an image is drawn whose cost is not finite.
 
     Raises:
         ValueError: the slice has no per-image costs.
@@ -159,9 +160,15 @@ def bootstrap(key, there, draws):
     times = lambda key: np.asarray(jnp.bincount(jax.random.randint(key, n, 0, n), length=n), np.float64)
     drawn = np.stack([times(one) for one in jax.random.split(key, draws)])
     costs = there.per_image.reshape(-1, n)
-    parts = [drawn @ np.float64(costs[i : i + ROWS]).T / n for i in range(0, len(costs), ROWS)]
-    values = np.concatenate(parts, 1)
+    values = np.concatenate([_means(drawn, costs[i : i + ROWS]) for i in range(0, len(costs), ROWS)], 1)
     return Population(there.axes, values.reshape(draws, *there.values.shape), there.floor * math.sqrt(2))
+
+
+def _means(times, costs):
+    """Mean costs of images drawn so many times, `[draws, points]`; NaN where a cost that is drawn is not finite."""
+    finite = np.isfinite(costs)
+    means = times @ np.where(finite, costs, 0).astype(np.float64).T / times.shape[1]
+    return np.where(times @ ~finite.T > 0, np.nan, means)
 
 
 def classes(there):

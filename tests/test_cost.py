@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcost import cost, data, network
+from jaxcost import cost, data, devices, network, slices
 from jaxcost.data import Images
 
 LOSSES = {  # what each should be, written out in numpy
@@ -189,3 +189,62 @@ def test_the_embedded_digits_cost_what_numpy_says():
         a = 1 / (1 + np.exp(-(a @ np.asarray(w, np.float64).T + np.asarray(b, np.float64))))
     expected = ((a - np.asarray(held_out.y)) ** 2).sum(1).mean()
     np.testing.assert_allclose(cost.Cost(held_out)(*params), expected, rtol=1e-6)
+
+
+# distance in function space
+
+
+def outputs(images, params):
+    """The network's outputs in numpy, in float64."""
+    a = np.asarray(images.x, np.float64)
+    for w, b in zip(*params, strict=True):
+        a = 1 / (1 + np.exp(-(a @ np.asarray(w, np.float64).T + np.asarray(b, np.float64))))
+    return a
+
+
+@pytest.mark.parametrize("block", [None, 1, 7, 23])
+def test_the_change_is_the_mean_distance_of_the_outputs(block):
+    images, params = small()
+    _, other = small(seed=5)
+    D = cost.change(cost.Cost(images, block=block), params)
+    apart = np.linalg.norm(outputs(images, other) - outputs(images, params), axis=1)
+    np.testing.assert_allclose(D.per_image(*other), apart, rtol=1e-5)
+    np.testing.assert_allclose(D(*other), apart.mean(), rtol=1e-6)
+    assert D.block == block
+
+
+def test_the_change_is_nothing_at_the_origin_symmetric_and_no_longer_by_way_of_a_third():
+    images, params = small()
+    C, nets = cost.Cost(images), [params, small(seed=5)[1], small(seed=6)[1]]
+    D = np.array([[cost.change(C, a)(*b) for b in nets] for a in nets])
+    np.testing.assert_allclose(np.diag(D), 0, atol=1e-6)
+    np.testing.assert_allclose(D, D.T, rtol=1e-5, atol=1e-6)
+    for i, j, k in np.ndindex(3, 3, 3):
+        assert D[i, k] <= D[i, j] + D[j, k] + 1e-6
+
+
+def test_the_change_knows_nothing_of_labels_or_losses():
+    images, params = small()
+    _, other = small(seed=5)
+    expected = cost.change(cost.Cost(images), params)(*other)
+    relabelled = cost.Cost(Images(images.x, images.y.argmax(-1)), loss=lambda a, y: a[y])
+    assert cost.change(relabelled, params)(*other) == expected
+
+
+def test_the_change_along_a_slice_starts_at_nothing_and_is_as_long_as_the_slope_near_it():
+    images, params = small()
+    _, u = small(seed=5)
+    near = 1e-3
+    there = slices.line(cost.change(cost.Cost(images), params), params, u, [0.0, near, 3 * near])
+    assert there.values[0] <= there.floor
+    moved = jax.tree.map(lambda p, d: np.float64(p) + near * np.float64(d), tuple(params), tuple(u))
+    apart = np.linalg.norm(outputs(images, moved) - outputs(images, params), axis=1).mean()
+    np.testing.assert_allclose(there.values[1], apart, rtol=1e-3)
+    np.testing.assert_allclose(there.values[2], 3 * apart, rtol=1e-2)
+
+
+def test_images_that_are_spread_are_refused():
+    images, params = small()
+    spread = devices.spread(cost.Cost(images), devices.mesh())
+    with pytest.raises(ValueError, match=r"images on \d devices, expected C as it was before `devices.spread`"):
+        cost.change(spread, params)

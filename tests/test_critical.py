@@ -1,12 +1,19 @@
-"""A minimum of the grid is one of C only if Newton's steps on the exact surface end in it."""
+"""A minimum of the grid is one of C only if Newton's steps on the exact surface end in it; so all critical points."""
 
+import functools
+import itertools
+
+import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
+from scipy import optimize
 
-from jaxcost import bumpiness, cost, critical, slices
+from jaxcost import bumpiness, cost, critical, network, slices
 from jaxcost.data import Images
 
 
+@functools.cache
 def analytic(surface):
     """A cost whose surface on the plane of u and v is a given function of the coordinates."""
     C = cost.Cost(Images(jnp.ones((3, 2)), jnp.zeros((3, 1))), lambda x, p: surface(p), lambda a, y: a)
@@ -63,3 +70,208 @@ def test_a_minimum_of_a_line_and_a_slope_almost_too_gentle_to_see():
     C, origin, u, _ = analytic(lambda p: 1 + 1e-6 * p[0] + 1e-9 * p[0] ** 2)
     there = slices.line(C, origin, u, jnp.linspace(-1, 1, 5))
     assert not critical.settle(C, origin, (u,), there, np.array([[2]]))[1].any()
+
+
+# critical points
+
+
+def surface(f, alphas, betas, scale=(1.0, 1.0)):
+    """The critical points of f on a plane whose directions are `scale` times the unit vectors, and their slice."""
+    C, origin, _, _ = analytic(f)
+    u, v = (jnp.array([scale[0], 0.0]),), (jnp.array([0.0, scale[1]]),)
+    there = slices.plane(C, origin, u, v, np.divide(alphas, scale[0]), np.divide(betas, scale[1]))
+    return critical.points(C, origin, (u, v), there), there
+
+
+def by_place(found):
+    """Points and kinds, sorted by place to a hundredth."""
+    order = np.lexsort(np.round(found.points, 2).T)
+    return found.points[order], found.kinds[order]
+
+
+AXIS = np.linspace(-4, 4, 41)
+WAVES = lambda p: jnp.cos(2 * p[0] + 1) + jnp.cos(2 * p[1])
+CUBIC = lambda p: p[0] ** 3 / 3 - p[0] + p[1] ** 3 / 3 - 4 * p[1]
+WELLS = lambda p: (p[0] ** 2 - 1) ** 2 + p[1] ** 2 + 0.3 * p[0]
+# of WAVES both sines vanish, and an even multiple of pi is a crest; of the others the roots of the gradient by hand
+TRUE = {
+    WAVES: [((i * np.pi - 1) / 2, j * np.pi / 2, 2 - i % 2 - j % 2) for i in range(-2, 3) for j in range(-2, 3)],
+    CUBIC: [(a, b, (a < 0) + (b < 0)) for a in (-1.0, 1.0) for b in (-2.0, 2.0)],
+    WELLS: [(a, 0.0, int(12 * a**2 < 4)) for a in np.roots([4, 0, -4, 0.3]).real],
+}
+EVERY = pytest.mark.parametrize("f", TRUE, ids=["waves", "cubic", "wells"])
+
+
+def is_all_of(found, true, atol=1e-3):
+    true = sorted(true, key=lambda t: tuple(np.round(t[:2][::-1], 2)))
+    points, kinds = by_place(found)
+    np.testing.assert_allclose(points, [t[:2] for t in true], atol=atol)
+    assert kinds.tolist() == [t[2] for t in true]
+
+
+@EVERY
+def test_all_critical_points_are_found_and_each_is_what_its_hessian_says(f):
+    found, _ = surface(f, AXIS, AXIS)
+    is_all_of(found, TRUE[f])
+    assert found.unseen == 0
+    assert (np.diff(found.values) >= 0).all()  # the lowest first
+
+
+@EVERY
+def test_the_certificate_is_true(f):
+    found, there = surface(f, AXIS, AXIS)
+    cell = AXIS[1] - AXIS[0]
+    with jax.enable_x64(True):
+        values, g, H = (np.array([g(jnp.array(s)) for s in found.points]) for g in (f, jax.grad(f), jax.hessian(f)))
+    np.testing.assert_allclose(found.values, values, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found.slopes, np.linalg.norm(g, axis=1), atol=2e-5)
+    eigenvalues = np.linalg.eigvalsh(H)
+    np.testing.assert_allclose(found.eigenvalues, eigenvalues, rtol=1e-4)
+    np.testing.assert_array_equal(found.kinds, (eigenvalues < 0).sum(1))
+    steps = np.linalg.solve(H, g[..., None])[..., 0] / cell
+    np.testing.assert_allclose(found.steps, np.abs(steps).max(1), atol=1e-4)
+    assert found.steps.max() <= critical.NEAR
+    assert (found.rises > there.floor).all()
+    np.testing.assert_allclose(found.rises, 4 * there.floor, rtol=0.5)  # where H foretells 4 floors, give or take one
+
+
+@EVERY
+@pytest.mark.parametrize(
+    ("alphas", "betas", "scale"),
+    [
+        (AXIS[::-1], AXIS, (1, 1)),
+        (AXIS, AXIS[::-1], (1, 1)),
+        (AXIS, np.linspace(-4, 4, 71), (1, 1)),  # cells that are not square
+        (AXIS, AXIS, (1, 100)),
+        (AXIS, np.linspace(-4, 4, 71)[::-1], (0.01, -3)),
+    ],
+    ids=["alpha falls", "beta falls", "oblong cells", "another unit", "all of it"],
+)
+def test_critical_points_do_not_depend_on_orientation_cells_or_units(f, alphas, betas, scale):
+    found, _ = surface(f, alphas, betas, scale)
+    is_all_of(found._replace(points=found.points * scale), TRUE[f])
+    plain, _ = surface(f, AXIS, AXIS)
+    by = lambda one: np.lexsort(np.round(one.points * (scale if one is found else (1, 1)), 2).T)
+    curved = np.prod(found.eigenvalues, 1) / np.prod(scale) ** 2  # the determinant, in the units of the other
+    np.testing.assert_allclose(curved[by(found)], np.prod(plain.eigenvalues, 1)[by(plain)], rtol=1e-3)
+
+
+@pytest.mark.parametrize("points", [23, 60, 97])
+def test_each_point_is_listed_once_however_many_starts_run_into_it(points):
+    axis = np.linspace(-4, 4, points)
+    found, _ = surface(WAVES, axis, axis)
+    is_all_of(found, TRUE[WAVES])
+    apart = np.linalg.norm(found.points[:, None] - found.points, axis=-1) + 9 * np.eye(len(found.points))
+    assert apart.min() > 1
+
+
+def test_the_turned_plane_has_the_same_critical_points_turned():
+    turn = np.array([[0.8, -0.6], [0.6, 0.8]])
+    found, _ = surface(lambda p: CUBIC(jnp.asarray(turn, p.dtype) @ p), AXIS, AXIS)
+    is_all_of(found._replace(points=found.points @ turn.T), TRUE[CUBIC])
+
+
+def test_the_critical_points_of_a_line():
+    C, origin, u, _ = analytic(lambda p: jnp.cos(3 * p[0]) + 0.3 * p[0])
+    there = slices.line(C, origin, u, np.linspace(-3, 3, 40))
+    found = critical.points(C, origin, (u,), there)
+    a = np.arcsin(0.1)
+    true = np.array([(t + 2 * np.pi * i) / 3 for t in (a, np.pi - a) for i in range(-2, 2)])
+    true = np.sort(true[np.abs(true) < 3])
+    np.testing.assert_allclose(np.sort(found.points[:, 0]), true, atol=1e-4)
+    np.testing.assert_allclose(found.eigenvalues[:, 0], -9 * np.cos(3 * found.points[:, 0]), rtol=1e-4)
+    np.testing.assert_array_equal(found.kinds, np.cos(3 * found.points[:, 0]) > 0)
+    assert found.points.shape == found.eigenvalues.shape == (len(true), 1)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda p: p[0] + 2 * p[1],
+        lambda p: 1 + 0 * p[0],
+        lambda p: jnp.exp(p[0]) + p[1] ** 2,
+        lambda p: p[0] ** 2 + 10 * p[1],  # a channel
+        lambda p: (p[0] - 9) ** 2 + p[1] ** 2,  # its minimum lies outside
+    ],
+    ids=["slope", "plateau", "exponential", "channel", "outside"],
+)
+def test_there_are_none_on_a_slope_nor_on_a_plateau_and_none_has_shapes_too(f):
+    found, _ = surface(f, AXIS, AXIS)
+    shapes = [np.shape(part) for part in found[:-1]]
+    assert shapes == [(0, 2), (0,), (0,), (0, 2), (0,), (0,), (0,)]
+    assert found.unseen == 0
+
+
+def test_a_bend_below_the_floor_is_unseen_and_the_same_bend_alone_is_seen():
+    bend = lambda p: 1e-10 * ((p[0] - 0.3) ** 2 + 2 * (p[1] + 0.2) ** 2)
+    found, there = surface(lambda p: 1 + bend(p), AXIS, AXIS)
+    assert np.ptp(there.values) < there.floor
+    assert (len(found.points), found.unseen) == (0, 1)
+    found, _ = surface(bend, AXIS, AXIS)
+    is_all_of(found, [(0.3, -0.2, 0)])
+    assert found.unseen == 0
+
+
+def test_a_valley_too_flat_along_one_way_only_is_unseen_too():
+    found, there = surface(lambda p: 1 + (p[1] - 0.1) ** 2 + 1e-10 * p[0] ** 2, AXIS, AXIS)
+    assert np.ptp(there.values) > 1e6 * there.floor
+    assert (len(found.points), found.unseen) == (0, 1)
+
+
+def test_what_is_not_finite_is_no_critical_point_and_hides_none():
+    found, there = surface(lambda p: CUBIC(p) + jnp.where(p[0] + p[1] > 4.1, jnp.inf, 0.0), AXIS, AXIS)
+    assert there.nonfinite > 0
+    is_all_of(found, TRUE[CUBIC])
+
+
+def test_derivatives_at_hand_are_taken(monkeypatch):
+    C, origin, u, v = analytic(CUBIC)
+    there = slices.plane(C, origin, u, v, AXIS, AXIS)
+    grid = np.stack(np.meshgrid(AXIS, AXIS, indexing="ij"), -1).reshape(-1, 2)
+    at_hand = slices.derivatives(C, origin, (u, v), grid)
+    asked, derivatives = [], slices.derivatives
+    monkeypatch.setattr(slices, "derivatives", lambda *a: asked.append(len(a[-1])) or derivatives(*a))
+    plain = critical.points(C, origin, (u, v), there)
+    whole = asked.copy()
+    asked.clear()
+    is_all_of(critical.points(C, origin, (u, v), there, derivatives=at_hand), TRUE[CUBIC])
+    assert asked == whole[1:]
+    assert whole[0] == len(grid)
+    is_all_of(plain, TRUE[CUBIC])
+
+
+def network_plane():
+    """A small network's plane, far enough out to be crumpled."""
+    keys = jax.random.split(jax.random.key(4), 4)
+    y = jax.nn.one_hot(jnp.arange(12) % 3, 3)
+    C = cost.Cost(Images(jax.random.normal(keys[0], (12, 4)), y))
+    origin, u, v = (network.init(key, (4, 5, 3)) for key in keys[1:])
+    return C, origin, u, v
+
+
+def test_on_a_network_they_are_the_zeros_of_the_gradient_in_float64_and_all_of_them():
+    C, origin, u, v = network_plane()
+    axis = np.linspace(-3, 3, 61)
+    there = slices.plane(C, origin, u, v, axis, axis)
+    found = critical.points(C, origin, (u, v), there)
+    assert len(found.points) >= 5
+    assert set(found.kinds.tolist()) == {0, 1, 2}
+    with jax.enable_x64(True):
+        as64 = lambda tree: jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf), jnp.float64), tree)
+        C, origin, u, v = map(as64, (C, origin, u, v))
+        along = lambda s: C(*jax.tree.map(lambda p, a, b: p + s[0] * a + s[1] * b, origin, u, v))
+        g, H = jax.jit(jax.grad(along)), jax.jit(jax.hessian(along))
+        gradients, hessians = (np.array([f(jnp.array(s)) for s in found.points]) for f in (g, H))
+        true = []
+        for s in itertools.product(axis[::5], axis[::5]):
+            ended = optimize.root(lambda s: np.asarray(g(s)), s, jac=lambda s: np.asarray(H(s)), tol=1e-12)
+            inside = np.abs(ended.x).max() < 3 and np.linalg.norm(ended.fun) < 1e-10
+            if inside and not any(np.linalg.norm(ended.x - other) < 1e-4 for other in true):
+                true.append(ended.x)
+    np.testing.assert_allclose(np.linalg.norm(gradients, axis=1), found.slopes, atol=1e-5)
+    assert np.abs(np.linalg.solve(hessians, gradients[..., None])).max() < 2 * critical.NEAR * (axis[1] - axis[0])
+    np.testing.assert_allclose(found.eigenvalues, np.linalg.eigvalsh(hessians), rtol=1e-2, atol=1e-5)
+    distances = np.linalg.norm(np.array(true)[:, None] - found.points, axis=-1)
+    assert (distances.min(0) < 1e-3).all()  # none that is none
+    missed = [s for s, d in zip(true, distances.min(1), strict=True) if d > 1e-3]
+    assert len(missed) == 0

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxcost import data, experiment, results
+from jaxcost import data, experiment, populations, results
 from jaxcost.experiment import setting
 
 
@@ -159,6 +159,7 @@ a_script = pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def script(path):
     name = f"experiments.{path.stem}"
     if name not in sys.modules:
+        sys.path[:0] = [str(path.parent)] * (str(path.parent) not in sys.path)  # scripts may import each other
         spec = importlib.util.spec_from_file_location(name, path)
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
@@ -324,3 +325,43 @@ def test_images_are_the_digits_or_a_folder_whole_or_the_first_few(tmp_path):
     assert [len(part) for part in experiment.images(str(tmp_path))] == [4, 3]
     first, _ = experiment.images(str(tmp_path), 2)
     np.testing.assert_allclose(first.x, np.array([[0, 1], [2, 3]]) / 255, rtol=1e-6)
+
+
+# verdicts
+
+
+@pytest.mark.parametrize(
+    ("found", "low", "high", "line"),
+    [
+        (1.0, 0.5, 2.0, "PASS  a claim: 1, expected 0.5 to 2"),
+        (0.5, 0.5, 2.0, "PASS  a claim: 0.5, expected 0.5 to 2"),  # the ends belong to the band
+        (2, 0.5, 2.0, "PASS  a claim: 2, expected 0.5 to 2"),
+        (2.0001, 0.5, 2.0, "FAIL  a claim: 2, expected 0.5 to 2"),
+        (0.4, 0.5, 2.0, "FAIL  a claim: 0.4, expected 0.5 to 2"),
+        (-3.0, -np.inf, 2.0, "PASS  a claim: -3, expected at most 2"),
+        (123.456, -np.inf, 2.0, "FAIL  a claim: 123, expected at most 2"),
+        (123.456, 100, np.inf, "PASS  a claim: 123, expected at least 100"),
+        (0.0, 1e-6, np.inf, "FAIL  a claim: 0, expected at least 1e-06"),
+        (np.inf, 100, np.inf, "PASS  a claim: inf, expected at least 100"),
+        (np.nan, 0, 1, "FAIL  a claim: nan, expected 0 to 1"),  # unknown is not shown
+        (np.nan, 0, np.inf, "FAIL  a claim: nan, expected at least 0"),
+        (np.float32(0.25), 0, 1, "PASS  a claim: 0.25, expected 0 to 1"),
+        (True, 1, 1, "PASS  a claim: 1, expected 1 to 1"),
+    ],
+)
+def test_a_verdict_passes_in_its_band_and_says_which(found, low, high, line):
+    assert experiment.verdict("a claim", found, low, high) == line
+
+
+def test_one_end_of_a_band_is_enough():
+    assert experiment.verdict("a claim", 3, low=2) == "PASS  a claim: 3, expected at least 2"
+    assert experiment.verdict("a claim", 3, high=2) == "FAIL  a claim: 3, expected at most 2"
+
+
+def test_of_many_draws_the_median_is_judged_and_the_interval_told():
+    found = populations.summary(np.arange(1.0, 11.0))
+    said = "a claim: 5.5 (2 to 9, 10 draws), expected"
+    assert experiment.verdict("a claim", found, 5, 6) == f"PASS  {said} 5 to 6"
+    assert experiment.verdict("a claim", found, 6, 9) == f"FAIL  {said} 6 to 9"
+    nothing = populations.summary([np.nan])
+    assert experiment.verdict("a claim", nothing, high=9).startswith("FAIL  a claim: nan (nan to nan, 0 draws)")

@@ -1,5 +1,8 @@
 """Every experiment runs small, from the command line, and draws the same picture from its file alone."""
 
+import base64
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -7,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import image
 
 from jaxcost import results
 
 ROOT = Path(__file__).parents[1]
-EXPERIMENTS = sorted(path.stem for path in (ROOT / "experiments").glob("*.py"))
+# the cheatsheet runs the others, and is tested below on what they left
+EXPERIMENTS = sorted(path.stem for path in (ROOT / "experiments").glob("*.py") if path.stem != "cheatsheet")
 
 
 def command(name, *words, cwd):
@@ -93,6 +98,51 @@ def test_learning_makes_the_number_go_down_and_tells_who_carries_it(ran):
     np.testing.assert_allclose(result["worst"]["cost"], np.sort(result["costs"])[::-1][:25])
     worst = np.sort(result["costs"])[::-1][:100].sum() / result["costs"].sum()
     assert f"worst  10%: {worst:.1%} of the squared" in said
+
+
+@pytest.fixture(scope="module")
+def page(ran, tmp_path_factory):
+    """The cheatsheet's page of the small runs, and what its making said."""
+    folder = tmp_path_factory.mktemp("cheatsheet")
+    for name in EXPERIMENTS:
+        if f'"{name}"' in (ROOT / "experiments" / "cheatsheet.py").read_text():
+            (folder / name).symlink_to(ran(name)[0])
+    said = command("cheatsheet", "--small", "--done", folder, cwd=folder)
+    return folder / "output" / "cheatsheet" / "index.html", said
+
+
+def test_the_cheatsheet_is_one_page_that_asks_nobody_for_anything(page):
+    path, said = page
+    text = path.read_text()
+    assert text.count("<section>") == said.count("SEEN ") == 11
+    for number in ("0.0129", "0.90", "13,002 dials", "10^3,914", "float32[784]"):
+        assert number in text
+    assert not re.search(r"(src|href)=\"(?!data:image/png;base64,)|https?:|<script|<link|@import|url\(", text)
+    for picture in re.findall(r"base64,([^\"]+)", text):
+        assert base64.b64decode(picture).startswith(b"\x89PNG")
+
+
+def test_the_cheatsheet_is_drawn_again_from_its_file_alone(page, tmp_path):
+    path, _ = page
+    (tmp_path / "cheatsheet.npz").write_bytes(path.with_name("cheatsheet.npz").read_bytes())
+    command("cheatsheet", "--draw", tmp_path / "cheatsheet.npz", cwd=tmp_path)
+    assert (tmp_path / "index.html").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("width", [400, 1200])
+def test_the_cheatsheet_is_shown_by_a_browser(page, width, tmp_path):
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        pytest.skip("no chromium on this machine")
+    shot = tmp_path / "shot.png"
+    subprocess.run(
+        [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile",
+         f"--window-size={width},900", f"--screenshot={shot}", page[0].as_uri()],
+        capture_output=True, timeout=120, check=True,
+    )  # fmt: skip
+    shown = image.imread(shot)
+    assert shown.shape[1] == width
+    assert shown[..., :3].std() > 0.05  # text and pictures, not an empty page
 
 
 def test_a_folder_that_is_not_there_is_named():

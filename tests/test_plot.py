@@ -3,10 +3,10 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import LogNorm, Normalize, to_hex
 from matplotlib.figure import Figure
 
-from jaxcost import bumpiness, plot, slices
+from jaxcost import bumpiness, plot, populations, slices
 
 
 def plane(values, floor=0.0):
@@ -77,3 +77,73 @@ def test_images_are_drawn_row_by_row_and_paths_at_their_coordinates():
     plot.trajectory(right, np.array([[0.0, 1.0], [2.0, 3.0]]), np.array([0.0, 1.0]))
     np.testing.assert_allclose(right.collections[0].get_offsets(), [[0, 1], [2, 3]])
     assert len(set(right.collections[0].get_sizes())) == 2
+
+
+@pytest.mark.parametrize("floor", [1.23e-7, 0.0, 0.04])
+def test_the_floor_is_told_at_the_colour_bar_and_nowhere_without_one(floor):
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    there = plane(np.arange(12.0).reshape(3, 4), floor)
+    plot.contour(left, there)
+    (drawn,) = [ax for ax in figure.axes if ax not in (left, right)]
+    assert drawn.get_xlabel().startswith("±")
+    assert float(drawn.get_xlabel()[1:]) == pytest.approx(floor, rel=0.5)  # one digit
+    plot.contour(right, there, bar=False)
+    assert len(figure.axes) == 3
+    assert right.get_xlabel() == left.get_xlabel() == ""
+    figure.savefig("/dev/null", format="png")
+
+
+@pytest.mark.parametrize("values", [np.geomspace(1e-3, 1, 60).reshape(6, 10) ** 2, np.arange(60.0).reshape(6, 10)])
+def test_the_colour_bar_spans_the_values_on_either_scale(values):
+    figure = Figure()
+    ax = figure.subplots()
+    plot.contour(ax, plane(values, 1e-6))
+    drawn = figure.axes[1]
+    figure.savefig("/dev/null", format="png")
+    np.testing.assert_allclose(drawn.get_ylim(), [values.min(), values.max()], rtol=1e-6)
+    assert any(tick.get_text() for tick in drawn.get_yticklabels())
+
+
+def summaries(*rows):
+    return [populations.Summary(*row, np.nan, np.nan, 9) for row in rows]
+
+
+def heights(collection, x):
+    """Lowest and highest edge of a band at x."""
+    ends = [v[:, 1] for v in (p.vertices[p.vertices[:, 0] == x] for p in collection.get_paths()) if len(v)]
+    return (min(map(np.min, ends)), max(map(np.max, ends))) if ends else None
+
+
+def test_medians_are_joined_and_their_intervals_a_band_of_the_same_colour():
+    ax = Figure().subplots()
+    drawn = plot.medians(ax, [1, 10, 100], summaries((2, 1, 4), (3, 2.5, 3.5), (7, 5, 9)), "a label", color="tab:green")
+    (line,) = ax.lines
+    assert drawn is line
+    np.testing.assert_array_equal(line.get_data(), [[1, 10, 100], [2, 3, 7]])
+    assert (line.get_label(), line.get_color()) == ("a label", "tab:green")
+    (shade,) = ax.collections
+    assert [heights(shade, x) for x in (1, 10, 100)] == [(1, 4), (2.5, 3.5), (5, 9)]
+    assert to_hex(shade.get_facecolor()[0]) == to_hex("tab:green")
+    assert shade.get_facecolor()[0][3] < 0.5
+
+
+def test_an_interval_that_is_not_known_leaves_the_band_open():
+    ax = Figure().subplots()
+    rows = (2, 1, 4), (3, 2, 4), (3, -np.inf, np.inf), (4, 3, 5), (4, 2, 5), (np.nan, np.nan, np.nan), (5, 4, np.inf)
+    plot.medians(ax, np.arange(7), summaries(*rows))
+    (shade,) = ax.collections
+    assert [heights(shade, x) is not None for x in range(7)] == [True, True, False, True, True, False, False]
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), [2, 3, 3, 4, 4, np.nan, 5])
+    ax.figure.savefig("/dev/null", format="png")
+    assert ax.get_ylim()[1] < 10
+
+
+def test_medians_of_too_few_draws_are_drawn_without_a_band():
+    figure = Figure()
+    ax = figure.subplots()
+    plot.medians(ax, [1.0, 2.0], [populations.summary(np.arange(3.0)), populations.summary(np.arange(4.0))])
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), [1, 1.5])
+    assert not any(len(path.vertices) for path in ax.collections[0].get_paths())
+    ax.set_xscale("log")
+    figure.savefig("/dev/null", format="png")

@@ -269,3 +269,64 @@ def test_a_small_memory_finds_a_block_that_fits_though_smaller_ones_do_not():
     assert sweep.plan(quantities.VALUES, C, origin, uv, points(20), memory=20_000).memory <= 20_000
     with pytest.raises(ValueError, match="memory=20,000 bytes"):
         sweep.plan(quantities.VALUES, cost.Cost(C.images, block=1), origin, uv, points(20), memory=20_000)
+
+
+# several slices
+
+
+def several(count=3, n=37):
+    C, _, _ = problem(n)
+    made = []
+    for key in jax.random.split(jax.random.key(7), count):
+        keys = jax.random.split(key, 3)
+        made.append((network.init(keys[0], (12, 6, 4)), tuple(network.init(k, (12, 6, 4)) for k in keys[1:])))
+    return C, made
+
+
+@pytest.mark.parametrize("buffer", [None, 16])
+@pytest.mark.parametrize(
+    "quantity",
+    [quantities.VALUES, quantities.DERIVATIVES, quantities.Detailed(4, True)],
+    ids=["values", "derivatives", "detailed"],
+)
+def test_several_slices_are_each_of_them_alone_bit_for_bit(quantity, buffer, monkeypatch):
+    if buffer:  # several tiles a slice
+        monkeypatch.setattr(sweep, "BUFFER", buffer)
+    C, made = several()
+    found = sweep.sweeps(quantity, C, made, points(40))
+    for i, (origin, ds) in enumerate(made):
+        alone = sweep.sweep(quantity, C, origin, ds, points(40))
+        assert bits(alone) == bits(jax.tree.map(lambda a, i=i: a[i], found))
+        assert jax.tree.structure(alone) == jax.tree.structure(found)
+    assert {leaf.shape[:2] for leaf in jax.tree.leaves(found)} == {(3, 40)}
+    assert len(set(bits(jax.tree.map(lambda a: list(a), jax.tree.leaves(found)[0])))) == 3
+
+
+def test_several_slices_are_the_cost_of_their_own_networks():
+    C, made = several()
+    for (origin, ds), values in zip(made, sweep.sweeps(quantities.VALUES, C, made, points(5)), strict=True):
+        np.testing.assert_allclose(values, [exact(C, origin, ds, s) for s in points(5)], rtol=2e-6)
+
+
+def test_several_slices_are_traced_and_compiled_once():
+    traces = []
+
+    def f(x, w, b):
+        traces.append(x)
+        return network.feedforward(x, w, b)
+
+    C, made = several(9)
+    counted = cost.Cost(C.images, f)
+    sweep.sweeps(quantities.VALUES, counted, made[:1], points(40))
+    once, compiled = len(traces), sweep._at_points._cache_size()
+    sweep.sweeps(quantities.VALUES, counted, made, points(40))
+    assert len(traces) == once > 0
+    assert sweep._at_points._cache_size() == compiled
+
+
+def test_several_slices_keep_to_the_memory_too():
+    C, made = several(n=3001)
+    whole = sweep.sweeps(quantities.VALUES, C, made, points(20))
+    np.testing.assert_allclose(sweep.sweeps(quantities.VALUES, C, made, points(20), memory=40_000), whole, rtol=2e-6)
+    with pytest.raises(ValueError, match="memory=100 bytes, expected"):
+        sweep.sweeps(quantities.VALUES, C, made, points(20), memory=100)

@@ -1,0 +1,139 @@
+"""The promise of the noise floor: rounding makes minima on smooth slices, and none of them is counted."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxcost import bumpiness, cost, data, descent, network, noise, populations, slices
+from jaxcost.data import Images
+
+HALF_WIDTHS = [1e-4, 1e-3, 1e-2]
+
+
+@pytest.fixture(scope="module")
+def C():
+    return cost.Cost(data.digits()[0][:100])
+
+
+@pytest.fixture(scope="module", params=["random", "trained"])
+def params(request, C):
+    start = network.init(jax.random.key(0))
+    if request.param == "random":
+        return start
+    run = descent.descend(jax.random.key(1), C, start, optax.sgd(3.0), steps=500, batch=10, every=500)
+    assert run.costs[-1] < 0.5 * run.costs[0]
+    return run.params
+
+
+def exact(C, origin, directions, points):
+    """C at points `[m, k]` of a slice, in numpy, in float64."""
+    as64 = lambda leaf: np.asarray(leaf, np.float64)
+    x, y = as64(C.images.x), as64(C.images.y)
+    (w, b), (w0, b0) = jax.tree.map(as64, (tuple(origin), (origin.w[0], origin.b[0])))
+    moves = [jax.tree.map(as64, tuple(direction)) for direction in directions]
+    first = x @ w0.T + b0, [x @ dw[0].T + db[0] for dw, db in moves]
+    values = []
+    for s in np.float64(points):
+        a = 1 / (1 + np.exp(-(first[0] + sum(c * z for c, z in zip(s, first[1], strict=True)))))
+        for i in range(1, len(w)):
+            w_i = w[i] + sum(c * dw[i] for c, (dw, _) in zip(s, moves, strict=True))
+            b_i = b[i] + sum(c * db[i] for c, (_, db) in zip(s, moves, strict=True))
+            a = 1 / (1 + np.exp(-(a @ w_i.T + b_i)))
+        values.append(((a - y) ** 2).sum(1).mean())
+    return np.array(values)
+
+
+def in_float64(C, slice_of, axes):
+    """The values of a grid in float64, at the coordinates as they are in float32."""
+    points = np.stack(np.meshgrid(*np.float32(axes), indexing="ij"), -1)
+    return exact(C, *slice_of, points.reshape(-1, len(axes))).reshape(points.shape[:-1])
+
+
+def count(values, floor=0.0):
+    return bumpiness.local_minima(values, floor).count
+
+
+def test_of_the_false_minima_of_1000_smooth_lines_none_is_above_the_floor(C, params):
+    """If the floor is twice the error, what is deeper is a minimum in float64 too: Cohen-Steiner et al. 2007."""
+    keys = jax.random.split(jax.random.key(2), 500)  # of each of two networks
+    draw = populations.about(params)
+    false = []
+    for there in populations.grids(keys, C, draw, HALF_WIDTHS):
+        raw, counted = ([count(values, floor) for values in there.values] for floor in (0, there.floor))
+        true, errors = np.zeros(500, int), []
+        for i in np.union1d(np.flatnonzero(raw), np.arange(0, 500, 50)):
+            exactly = in_float64(C, draw(keys[i]), there.axes)
+            true[i] = count(exactly)
+            errors.append(np.abs(there.values[i] - exactly).max())
+        assert true.max() <= 1  # smooth they are
+        assert (counted <= true).all()
+        assert 2 * max(errors) < there.floor < 20 * max(errors)
+        false.append(np.maximum(np.subtract(raw, true), 0).sum())
+    assert false[0] > 300
+    assert false[0] > false[1] > false[2]
+
+
+@pytest.mark.parametrize(("k", "points", "half_widths"), [(1, 101, [1e-5, 1e-4]), (2, 21, [1e-6, 1e-5])])
+def test_with_its_own_floor_no_line_and_no_plane_has_a_minimum_that_float64_has_not(C, params, k, points, half_widths):
+    false, draws = 0, 15
+    for key in jax.random.split(jax.random.key(3), draws):
+        slice_of = populations.about(params, k)(key)
+        for half_width in half_widths:
+            there = slices.grid(C, *slice_of, (np.linspace(-half_width, half_width, points),) * k)
+            true = count(in_float64(C, slice_of, there.axes))
+            assert count(there.values, there.floor) <= true <= 1
+            false += max(0, count(there.values) - true)
+    assert false > draws / 2
+
+
+# which points are compared
+
+
+def wave():
+    """C(p) = 3 + sin(9 p), exact enough to be known, along a line of 40 points."""
+    images = Images(jnp.ones((2, 1)), jnp.zeros((2, 1)))
+    points = np.linspace(-1, 1, 40, dtype=np.float32)[:, None]
+    C = cost.Cost(images, lambda x, p: 3 + jnp.sin(9 * p), lambda a, y: a)
+    return C, ((jnp.zeros(()),), (((jnp.ones(())),),), points), 3 + np.sin(9 * points[:, 0])
+
+
+def compared(**options):
+    """The places at which an error is seen, found by making one at each."""
+    C, at, values = wave()
+    assert noise.floor(C, *at, values, **options) < 1e-4
+    seen = []
+    for i in range(len(values)):
+        wrong = values.copy()
+        wrong[i] -= 1e-3  # downward: no value becomes one of the largest
+        if noise.floor(C, *at, wrong, **options) > 1e-3:
+            seen.append(i)
+            assert noise.floor(C, *at, wrong, **options) == pytest.approx(4e-3, rel=1e-2)
+    return seen, np.argsort(values)[::-1].tolist()
+
+
+@pytest.mark.parametrize("largest", [1, 3, 8])
+def test_the_largest_costs_are_compared_as_many_as_asked(largest):
+    seen, falling = compared(count=1, largest=largest)
+    assert len(seen) <= 1 + largest
+    assert set(falling[:largest]) <= set(seen)
+
+
+def test_as_many_are_spread_over_the_points_as_asked_and_eight_are_the_largest_by_default():
+    seen, falling = compared()
+    rest = np.array(sorted(set(seen) - set(falling[:8])))
+    assert set(falling[:8]) <= set(seen)
+    assert 16 - 8 <= len(rest) <= 16
+    gaps = np.diff([-1, *sorted(seen), 40])
+    assert gaps.max() <= 2 * 40 / 16  # evenly: no gap of twice the mean
+
+
+def test_points_that_are_not_finite_are_not_compared_and_fewer_than_asked_do():
+    C, at, values = wave()
+    some = values.copy()
+    some[3:] = np.inf
+    assert noise.floor(C, *at, some) < 1e-4
+    assert math.isnan(noise.floor(C, *at, np.full_like(values, np.nan), largest=2))
