@@ -120,6 +120,18 @@ def test_the_floor_of_digits_is_no_less_either():
     assert max(errors) <= population.floor < 40 * max(errors)
 
 
+@pytest.mark.parametrize("draws", [16, 64])
+def test_noise_in_the_middle_of_lines_is_found_though_each_is_compared_at_few_points(draws):
+    big = lambda p: 1e4 * jnp.exp(-((10 * p) ** 2))  # added and taken away again: what is left is rounded coarsely
+    f = lambda x, p: (p * p + big(p) * x) - big(p) * x
+    C = cost.Cost(Images(jnp.ones(2), jnp.zeros(2)), f, lambda a, y: a)
+    draw = lambda key: ((jnp.zeros(()),), ((jnp.ones(()),),))
+    (lines,) = populations.grids(jax.random.split(jax.random.key(0), draws), C, draw, [1.0], points=101)
+    error = np.abs(lines.values - lines.axes[0] ** 2).max()
+    assert error > 1e-4
+    assert lines.floor > error
+
+
 def test_one_floor_judges_all_that_of_the_worst():
     """One slice of costs a million times the others': its noise is theirs too."""
     C = cost.Cost(Images(jnp.ones((7, 1)), jnp.zeros((7, 1))), lambda x, w: x * w + 0.1)
@@ -264,6 +276,17 @@ def test_a_bootstrap_of_a_line_and_of_one_image():
     there = slices.line(C, params, params, [0.0, 1.0, 2.0], per_image=True)
     again = populations.bootstrap(jax.random.key(0), there, 5)
     np.testing.assert_allclose(again.values, [there.values] * 5, rtol=1e-6)
+
+
+def test_only_the_draws_that_have_an_image_of_infinite_cost_are_unknown():
+    costs = np.arange(12, dtype=np.float32).reshape(3, 4)
+    costs[1, 2] = np.inf
+    there = slices.Slice((np.arange(3.0),), costs.mean(1), 0.0, np.ones(1), np.eye(1), 1, per_image=costs)
+    again = populations.bootstrap(jax.random.key(0), there, 2000)
+    assert np.isfinite(again.values[:, [0, 2]]).all()
+    assert np.isnan(again.values[:, 1]).mean() == pytest.approx(1 - 0.75**4, abs=0.04)  # the image is drawn at all
+    without = again.values[~np.isnan(again.values[:, 1])]
+    np.testing.assert_allclose(without[:, 1] - without[:, 0], 4)  # the other three images cost 4 more there
 
 
 def test_classes_are_a_population_of_one_draw_a_class(plane):
