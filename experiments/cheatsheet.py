@@ -7,6 +7,9 @@ figure, the number, what it says, and the command that makes it. No server, no o
     python experiments/cheatsheet.py --small          seconds an experiment, to see that all works
     python experiments/cheatsheet.py --data FOLDER    any four IDX files, MNIST or Fashion-MNIST
     python experiments/cheatsheet.py --done output    the page from results that are there already, nothing run
+
+Expect eleven sentences, all seen to hold on the embedded digits, in under four minutes on two cores; one minute with
+--small.
 """
 
 import base64
