@@ -143,7 +143,7 @@ def test_the_cheatsheet_is_shown_by_a_browser(page, width, tmp_path):
         capture_output=True, timeout=120, check=True,
     )  # fmt: skip
     shown = image.imread(shot)
-    assert shown.shape[1] == width
+    assert shown.shape[1] >= width  # some give a narrow window more
     assert shown[..., :3].std() > 0.05  # text and pictures, not an empty page
 
 
