@@ -23,6 +23,9 @@ is few high cliffs, not ripples. Training roughens: at half-width 0.316 every li
 than before, 14.5 against 6.5. The quadratics have no bumps. With MNIST, 60,000 images and 12 lines, the trained
 network's bowl ends at 1.25 (0.97 to 1.57), in function space at 1.39 (1.22 to 1.68). That takes three minutes, the
 digits one, on two cores.
+
+The information content of random walks through the whole space is 0.6 to 0.8 for all networks and step sizes: such a
+walk turns at every step, and on a mere slope has 0.80 (0.72 to 0.87 of nine in ten). It says nothing of C.
 """
 
 from dataclasses import dataclass
@@ -34,7 +37,20 @@ from bumpy_planes import NETWORKS, halfway
 from matplotlib.ticker import NullFormatter
 from scipy import stats
 
-from jaxcost import bending, cost, descent, experiment, network, nulls, plot, populations, quantities, results, sweep
+from jaxcost import (
+    bending,
+    cost,
+    descent,
+    experiment,
+    network,
+    nulls,
+    plot,
+    populations,
+    quantities,
+    results,
+    sweep,
+    variation,
+)
 from jaxcost.bumpiness import Measures
 from jaxcost.experiment import setting
 from jaxcost.waves import chebyshev_nodes
@@ -64,6 +80,11 @@ class Settings:
     points: int = setting(61, "grid points of a line, odd so that the network is one of them", small=31)
     nodes: int = setting(33, "Chebyshev nodes of a line; a wave needs three of them", small=17)
     bends: int = setting(11, "points of a line with exact second derivatives", small=5)
+    walks: int = setting(
+        8, "random walks through the whole space, of each step size; nothing is hoisted there", small=2
+    )
+    steps: int = setting(50, "of a walk", small=20)
+    step_sizes: tuple = setting((0.01, 0.1, 1.0), "length of a step, 1 is the length of all parameters", small=(0.1,))
 
 
 def run(settings):
@@ -122,6 +143,7 @@ def by_scale(C, params, keys, null_key, settings):
         "bowls": np.concatenate([shares for _, shares in parts], 1),
         "change": change.reshape(len(keys), 2, -1).mean(1),
         "floors": np.array([lines.floor for lines in ladder]),
+        "walks": {f"{size:g}": walked(null_key, C, params, size, ladder, settings) for size in settings.step_sizes},
     }
 
 
@@ -136,6 +158,14 @@ def bowls(lines, above):
     part = lambda values, m: values[middle - m : middle + m + 1]
     shares = [[bending.bowl((part(axis, m),), part(v, m), lines.floor) for m in reaches] for v in lines.values]
     return axis[[middle + m for m in reaches]], np.array(shares)
+
+
+def walked(key, C, params, size, ladder, settings):
+    """Information content of random walks, `[walks]`, judged by the floor of the lines nearest in scale."""
+    reach = size * settings.steps**0.5  # about as far as a walk gets
+    lines = min(ladder, key=lambda lines: abs(np.log(lines.axes[0][-1] / reach)))
+    values = populations.walks(jax.random.split(key, settings.walks), C, params, settings.steps, size)
+    return np.array([variation.information(walk, lines.floor) for walk in values])
 
 
 def quadratic(key, lines, middle):
@@ -204,6 +234,10 @@ def table(result):
     for name in networks:
         ends = [str(populations.summary(draws)) for draws in bowl_ends(result, name)]
         lines.append(f"  {name:20} {ends[0]:40} {ends[1]}")
+    lines += ["", "information content of random walks through the whole space, by the length of a step"]
+    for name, found in networks.items():
+        walks = (f"{size}: {populations.summary(information)}" for size, information in found["walks"].items())
+        lines.append(f"  {name:20} {'; '.join(walks)}")
     return [*lines, "", *verdicts(result)]
 
 

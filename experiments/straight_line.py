@@ -14,7 +14,9 @@ way, and 19 from narrow ones; at rate 5, 3 and 0. But the rises are small, at mo
 ends: the line passes a lower place, about which learning at that rate has hopped. With the rate lowered to 0, all 20
 fall all the way from narrow weights, at rate 5 too, having moved 7.6 times their length; without, 3 of 20 that moved
 8.1 times. And networks from N(0, 1) weights rise that moved 0.5. So distance alone does not tell. The fall is early
-on the line, half of it done by 0.1 to 0.3: MNIST is the easy case. About a minute on two cores.
+on the line, half of it done by 0.1 to 0.3: MNIST is the easy case. With all of MNIST, rates 1.5 and 5, the networks
+move farther and rise more often, though by 0.005 at most: at rate 1.5 11 of 20 from N(0, 1) weights fall all the way, 1
+from narrow ones, 20 if the rate is lowered to 0; at rate 5 3, 1 and 12. About a minute on two cores, MNIST four.
 """
 
 from dataclasses import dataclass
