@@ -54,9 +54,8 @@ def contour(ax, plane, minima=None, grid_only=None, *, bar=True, scale=None):
     if bar:
         drawn = ax.figure.colorbar(mesh, ax=ax, shrink=0.85, pad=0.02)
         drawn.ax.tick_params(labelsize="x-small")
-        drawn.ax.set_xlabel(
-            f"±{plane.floor:.1e}", fontsize="x-small", loc="left"
-        )  # the noise floor, too thin for a band
+        # the noise floor, too thin for a band
+        drawn.ax.set_xlabel(f"±{plane.floor:.1e}", fontsize="x-small", loc="left")
         if isinstance(scale, LogNorm):
             drawn.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             drawn.ax.yaxis.set_major_formatter("{x:g}")
