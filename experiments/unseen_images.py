@@ -9,7 +9,7 @@ images; and networks trained on shuffled labels, which come to a low training co
 Expect, on the embedded digits, medians of six networks: 100 training images end at C = 0.005 and 0.69 on unseen ones,
 8,000 at 0.070 and 0.16; 500 images with shuffled labels end at 0.16, 85 % of them right, and 10 % of the unseen ones,
 which is chance. On the plane the training images' minimum is the network, the unseen ones' a shallow one beside it.
-About 45 s.
+About 25 s on two cores.
 """
 
 from dataclasses import dataclass
