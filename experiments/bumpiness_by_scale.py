@@ -32,15 +32,13 @@ from dataclasses import dataclass
 
 import jax
 import numpy as np
-import optax
-from bumpy_planes import NETWORKS, halfway
+from bumpy_planes import NETWORKS, halfway, train_recorded
 from matplotlib.ticker import NullFormatter
 from scipy import stats
 
 from jaxcost import (
     bending,
     cost,
-    descent,
     experiment,
     network,
     nulls,
@@ -94,12 +92,7 @@ def run(settings):
     init_key, batch_key, line_key, null_key = jax.random.split(jax.random.key(settings.seed), 4)
     start = network.init(init_key, settings.sizes)
     print(f"{len(train):,} images, {'-'.join(map(str, settings.sizes))}, {network.size(start):,} parameters")
-    per_epoch = len(train) // settings.batch
-    every = next(k for k in range(max(1, per_epoch // 10), 0, -1) if per_epoch % k == 0)
-    trained = descent.descend(
-        batch_key, C, start, optax.sgd(settings.rate),
-        steps=settings.epochs * per_epoch, batch=settings.batch, every=every, keep=True,
-    )  # fmt: skip
+    trained = train_recorded(batch_key, C, start, settings)
     records = dict(zip(NETWORKS, (0, halfway(trained.costs), -1), strict=True))
     keys = jax.random.split(line_key, settings.lines)  # the same for all networks
     result = {"half_widths": np.array(settings.half_widths), "sizes": list(settings.sizes), "networks": {}}

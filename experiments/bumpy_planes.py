@@ -62,12 +62,7 @@ def run(settings):
     init_key, batch_key, *direction_keys = jax.random.split(jax.random.key(settings.seed), 4)
     start = network.init(init_key, settings.sizes)
     print(f"{len(train):,} images, {'-'.join(map(str, settings.sizes))}, {network.size(start):,} parameters")
-    per_epoch = len(train) // settings.batch
-    every = next(k for k in range(max(1, per_epoch // 10), 0, -1) if per_epoch % k == 0)
-    trained = descent.descend(
-        batch_key, C, start, optax.sgd(settings.rate),
-        steps=settings.epochs * per_epoch, batch=settings.batch, every=every, keep=True,
-    )  # fmt: skip
+    trained = train_recorded(batch_key, C, start, settings)
     half = halfway(trained.costs)
     networks = {
         name: jax.tree.map(lambda leaf, i=i: leaf[i], trained.trajectory)
@@ -101,6 +96,16 @@ def run(settings):
         }
         print(f"cut {name}: {len(ladder)} planes, {sum(s['plane'].values.size for s in ladder.values()):,} points")
     return result, {"data": train.fingerprint, "images": len(train)}, table(result)
+
+
+def train_recorded(key, C, start, settings):
+    """The training run, its parameters recorded about ten times an epoch."""
+    per_epoch = C.n // settings.batch
+    every = next(k for k in range(max(1, per_epoch // 10), 0, -1) if per_epoch % k == 0)
+    return descent.descend(
+        key, C, start, optax.sgd(settings.rate),
+        steps=settings.epochs * per_epoch, batch=settings.batch, every=every, keep=True,
+    )  # fmt: skip
 
 
 def halfway(costs):

@@ -147,7 +147,8 @@ def draw(path):
         starts.fill_between(result["steps"], low, high, color="tab:blue", alpha=alpha, lw=0, label=label)
     starts.plot(result["steps"], np.median(of_starts, 0), color="black", label="median")
     starts.set_yscale("log")
-    starts.yaxis.set_minor_formatter("{x:g}")
+    for formatter in (starts.yaxis.set_major_formatter, starts.yaxis.set_minor_formatter):
+        formatter("{x:g}")
     starts.set_xlabel("step")
     starts.set_ylabel("C")
     starts.set_title(f"{len(of_starts):,} random starts, all downhill")
