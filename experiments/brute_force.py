@@ -17,13 +17,14 @@ import math
 import time
 from dataclasses import dataclass
 
+import common
 import jax
 import numpy as np
 import optax
+from common import setting
 from scipy import stats
 
-from jaxcost import cost, descent, experiment, network, results
-from jaxcost.experiment import setting
+from jaxcost import cost, descent, network, results
 
 ATOMS = 80  # power of ten, the usual estimate for the observable universe
 YEAR = 3.156e7  # seconds
@@ -47,7 +48,7 @@ class Settings:
 
 def run(settings):
     """Count, race, extrapolate."""
-    train, _ = experiment.images(settings.data, settings.images)
+    train, _ = common.images(settings.data, settings.images)
     C = cost.Cost(train)
     key, start_key = jax.random.split(jax.random.key(settings.seed))
     keys = jax.random.split(key, settings.draws)
@@ -131,7 +132,7 @@ def table(result):
 def draw(path):
     """Powers of ten; the race; the tail."""
     result = results.load(path)
-    figure = experiment.figure(14, 4.4)
+    figure = common.figure(14, 4.4)
     counts, race, tail = figure.subplots(1, 3)
     names = [f"{levels} levels a dial" for levels in result["levels"]]
     powers = [result["dials"] * math.log10(levels) for levels in result["levels"]]
@@ -172,8 +173,8 @@ def draw(path):
     tail.set_ylabel("share of random networks with no larger C")
     tail.set_title(f"Random draws needed, by their tail: {said(result['extrapolated'][0])}")
     tail.legend(fontsize=8)
-    return experiment.save_figures(path, {"race": figure})
+    return common.save_figures(path, {"race": figure})
 
 
 if __name__ == "__main__":
-    experiment.main(__doc__, Settings, run, draw)
+    common.main(__doc__, Settings, run, draw)

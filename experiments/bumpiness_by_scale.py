@@ -30,28 +30,19 @@ walk turns at every step, and on a mere slope has 0.80 (0.72 to 0.87 of nine in 
 
 from dataclasses import dataclass
 
+import common
 import jax
 import numpy as np
 from bumpy_planes import NETWORKS, halfway, train_recorded
+from common import setting
 from matplotlib.ticker import NullFormatter
 from scipy import stats
 
-from jaxcost import (
-    bending,
-    cost,
-    experiment,
-    network,
-    nulls,
-    plot,
-    populations,
-    quantities,
-    results,
-    sweep,
-    variation,
-)
-from jaxcost.bumpiness import Measures
-from jaxcost.experiment import setting
-from jaxcost.waves import chebyshev_nodes
+from jaxcost import cost, network, plot, populations, results
+from jaxcost.engine import quantities, sweep
+from jaxcost.measures import nulls, roughness, variation
+from jaxcost.measures.bumpiness import Measures
+from jaxcost.measures.frequency import chebyshev_nodes
 
 SHOWN = tuple(name for name in Measures._fields if name not in ("bottoms", "saddles", "tops"))
 SURE = 0.001  # two-sided p-value from which on a slice is told from its random fields
@@ -87,7 +78,7 @@ class Settings:
 
 def run(settings):
     """Train, cut, measure, and measure the nulls."""
-    train, _ = experiment.images(settings.data, settings.images)
+    train, _ = common.images(settings.data, settings.images)
     C = cost.Cost(train)
     init_key, batch_key, line_key, null_key = jax.random.split(jax.random.key(settings.seed), 4)
     start = network.init(init_key, settings.sizes)
@@ -149,7 +140,7 @@ def bowls(lines, above):
     middle = len(axis) // 2
     reaches = [m for m in range(middle, middle // 3, -max(1, middle // 10))[::-1] if axis[middle + m] > above]
     part = lambda values, m: values[middle - m : middle + m + 1]
-    shares = [[bending.bowl((part(axis, m),), part(v, m), lines.floor) for m in reaches] for v in lines.values]
+    shares = [[roughness.bowl((part(axis, m),), part(v, m), lines.floor) for m in reaches] for v in lines.values]
     return axis[[middle + m for m in reaches]], np.array(shares)
 
 
@@ -181,7 +172,7 @@ def field(key, lines):
 def bowl_ends(result, name):
     """Where each line's bowl ends, `[lines]`: as a half-width, and as the mean change of the outputs there."""
     found = result["networks"][name]
-    ends = bending.bowl_end(found["scales"], found["bowls"])
+    ends = roughness.bowl_end(found["scales"], found["bowls"])
     at = lambda end, change: np.exp(np.interp(np.log(end), np.log(found["scales"]), np.log(change)))
     changes = [at(*both) if np.isfinite(both[0]) else np.inf for both in zip(ends, found["change"], strict=True)]
     return ends, np.array(changes)
@@ -243,28 +234,28 @@ def verdicts(result):
     i = int(np.abs(np.log(half_widths / 0.316)).argmin())
     more = float(np.mean(found.chebyshev[:, i] > untrained.chebyshev[:, i]))
     lines = [
-        experiment.verdict(
+        common.verdict(
             f"training roughens: share of lines that need more Chebyshev coefficients, half-width {half_widths[i]:g}",
             more, 0.75,
         ),
-        experiment.verdict("minima of all quadratics beyond the one that each may have", float(beyond_one), high=0.0),
+        common.verdict("minima of all quadratics beyond the one that each may have", float(beyond_one), high=0.0),
     ]  # fmt: skip
     if near.any():
         least = populations.summary(found.bowl[:, near].min(1))
         claim = f"trained, a bowl nearby: least bowl share, half-width {NEAR[0]} to {NEAR[1]}"
-        lines.append(experiment.verdict(claim, least, 0.95))
+        lines.append(common.verdict(claim, least, 0.95))
     if far.any():
         most, minima = (populations.summary(of[:, far].max(1)) for of in (found.bowl, found.minima))
         claim = f"trained, half-width {FAR:g} and more"
-        lines.append(experiment.verdict(f"{claim}, no bowl: largest bowl share", most, high=0.95))
-        lines.append(experiment.verdict(f"{claim}, bumpy: most minima of the grid on a line", minima, 2))
+        lines.append(common.verdict(f"{claim}, no bowl: largest bowl share", most, high=0.95))
+        lines.append(common.verdict(f"{claim}, bumpy: most minima of the grid on a line", minima, 2))
     return lines
 
 
 def draw(path):
     """Every measure against half-width, and where the bowls end."""
     result = results.load(path)
-    return experiment.save_figures(path, {"measures": draw_measures(result), "bowls": draw_bowls(result)})
+    return common.save_figures(path, {"measures": draw_measures(result), "bowls": draw_bowls(result)})
 
 
 PANELS = {  # title, and scale: a name, or from where on a logarithmic scale goes linearly to 0
@@ -287,7 +278,7 @@ PANELS = {  # title, and scale: a name, or from where on a logarithmic scale goe
 def draw_measures(result):
     """A panel a measure: medians with their intervals, and the fields' medians dotted."""
     half_widths, networks = result["half_widths"], result["networks"]
-    figure = experiment.figure(19, 11.5)
+    figure = common.figure(19, 11.5)
     axes = figure.subplots(3, 5).ravel()
     for ax, (measure, (title, scale)) in zip(axes, PANELS.items(), strict=False):
         ax.set_xscale("log")
@@ -352,7 +343,7 @@ def mark_ends(ax, result):
 def draw_bowls(result):
     """How much of a line a quadratic explains, by half-width and by the change of the outputs."""
     networks = result["networks"]
-    figure = experiment.figure(12, 4.8)
+    figure = common.figure(12, 4.8)
     left, right = figure.subplots(1, 2, sharey=True)
     for i, (name, found) in enumerate(networks.items()):
         shares, changes = summaries(found["bowls"]), [s.median for s in summaries(found["change"])]
@@ -382,4 +373,4 @@ def draw_bowls(result):
 
 
 if __name__ == "__main__":
-    experiment.main(__doc__, Settings, run, draw)
+    common.main(__doc__, Settings, run, draw)

@@ -32,15 +32,17 @@ are not told apart: some that stall leave again.
 from dataclasses import dataclass
 from functools import partial
 
+import common
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from common import setting
 from jax.tree_util import Partial
 from scipy import stats
 
-from jaxcost import bumpiness, cost, descent, directions, experiment, network, plot, populations, results
-from jaxcost.experiment import setting
+from jaxcost import cost, descent, directions, network, plot, populations, results
+from jaxcost.measures import bumpiness
 
 UNITS = {"sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh, "ReLU": jax.nn.relu}
 QUADRATIC, ENTROPY = "quadratic", "cross-entropy"
@@ -79,7 +81,7 @@ class Settings:
 
 def run(settings):
     """Lines, walks, verdicts."""
-    train, _ = experiment.images(settings.data, settings.images)
+    train, _ = common.images(settings.data, settings.images)
     line_key, walk_key = jax.random.split(jax.random.key(settings.seed))
     line_keys = jax.random.split(line_key, settings.lines)
     walk_keys = jax.random.split(walk_key, settings.walks)
@@ -313,21 +315,21 @@ def paired(result, hidden):
 def verdict(claim, found, **band):
     """A verdict on `(value, low, high)`: it is the end of the interval next to the band's edge that must lie in it."""
     end = found[1] if "low" in band else found[2]
-    return experiment.verdict(f"{claim} {said(found)}, its {'lower' if 'low' in band else 'upper'} end", end, **band)
+    return common.verdict(f"{claim} {said(found)}, its {'lower' if 'low' in band else 'upper'} end", end, **band)
 
 
 def draw(path):
     """Measures against width and against depth; some of the lines; the walks."""
     result = results.load(path)
     figures = {along: draw_measures(result, along) for along in ("width", "depth")}
-    return experiment.save_figures(path, figures | {"lines": draw_lines(result), "walks": draw_walks(result)})
+    return common.save_figures(path, figures | {"lines": draw_lines(result), "walks": draw_walks(result)})
 
 
 def draw_measures(result, along):
     """Each measure against width or depth: a column a hidden unit, a colour a cost, dashed near and solid far."""
     units = list(dict.fromkeys(name.split(", ")[0] for name in result["lines"]))
     near, *_, far = half_widths(result)
-    figure = experiment.figure(max(9, 4 * len(units) + 1), 14)
+    figure = common.figure(max(9, 4 * len(units) + 1), 14)
     axes = figure.subplots(len(MEASURES), len(units), squeeze=False, sharex=True, sharey="row")
     floors = []
     for column, hidden in zip(axes.T, units, strict=True):
@@ -380,7 +382,7 @@ def draw_measures(result, along):
 def draw_lines(result):
     """Some of the lines: of the narrowest and the widest network, over the cost of the best constant answer."""
     *_, far = half_widths(result)
-    figure = experiment.figure(13, 2.4 * len(result["lines"]) + 0.8)
+    figure = common.figure(13, 2.4 * len(result["lines"]) + 0.8)
     axes = figure.subplots(len(result["lines"]), 2, squeeze=False, sharex=True)
     for row, (name, cuts) in zip(axes, result["lines"].items(), strict=True):
         high = result["constant"][name.split(", ")[1]]
@@ -400,7 +402,7 @@ def draw_lines(result):
 def draw_walks(result):
     """Bosman's clouds: C against the length of its gradient at all records of all walks."""
     widths = list(next(iter(result["walks"].values())))
-    figure = experiment.figure(max(9, 4 * len(widths) + 1), 2.9 * len(result["walks"]) + 0.8)
+    figure = common.figure(max(9, 4 * len(widths) + 1), 2.9 * len(result["walks"]) + 0.8)
     axes = figure.subplots(len(result["walks"]), len(widths), squeeze=False, sharex=True, sharey=True)
     for row, (name, walks) in zip(axes, result["walks"].items(), strict=True):
         high = result["constant"][name.split(", ")[1]]
@@ -437,4 +439,4 @@ def draw_walks(result):
 
 
 if __name__ == "__main__":
-    experiment.main(__doc__, Settings, run, draw)
+    common.main(__doc__, Settings, run, draw)

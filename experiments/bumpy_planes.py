@@ -14,25 +14,15 @@ minima turn out to be the grid's alone. About 50 s on two cores; with MNIST, 60,
 
 from dataclasses import dataclass
 
+import common
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from common import setting
 
-from jaxcost import (
-    bumpiness,
-    cost,
-    critical,
-    descent,
-    directions,
-    experiment,
-    network,
-    plot,
-    results,
-    slices,
-    variation,
-)
-from jaxcost.experiment import setting
+from jaxcost import cost, descent, directions, network, plot, results, slices
+from jaxcost.measures import bumpiness, critical, variation
 
 NETWORKS = ("untrained", "half-trained", "trained")
 
@@ -57,7 +47,7 @@ class Settings:
 
 def run(settings):
     """Train, cut, count."""
-    train, _ = experiment.images(settings.data, settings.images)
+    train, _ = common.images(settings.data, settings.images)
     C = cost.Cost(train)
     init_key, batch_key, *direction_keys = jax.random.split(jax.random.key(settings.seed), 4)
     start = network.init(init_key, settings.sizes)
@@ -134,7 +124,7 @@ def table(result):
 def draw(path):
     """The planes, one of them in 3-D, the lines, and the number of minima by half-width."""
     result = results.load(path)
-    return experiment.save_figures(
+    return common.save_figures(
         path, {"planes": draw_planes(result), "surface": draw_surface(result), "lines": draw_lines(result)}
     )
 
@@ -143,7 +133,7 @@ def draw_planes(result):
     """All planes: a row a network, a column a half-width."""
     networks = result["networks"]
     widths = list(networks[NETWORKS[0]]["ladder"])
-    figure = experiment.figure(2.6 * len(widths) + 0.8, 9.3)
+    figure = common.figure(2.6 * len(widths) + 0.8, 9.3)
     axes = figure.subplots(len(networks), len(widths), squeeze=False)
     for row, (name, cut) in zip(axes, networks.items(), strict=True):
         for ax, (width, step) in zip(row, cut["ladder"].items(), strict=True):
@@ -175,7 +165,7 @@ def said(minima):
 def draw_surface(result):
     """The trained network's plane at the second largest half-width, in 3-D."""
     width, step = list(result["networks"]["trained"]["ladder"].items())[-2:][0]
-    figure = experiment.figure(8, 6.5)
+    figure = common.figure(8, 6.5)
     ax = figure.add_subplot(projection="3d")
     plot.surface(ax, step["plane"])
     ax.set_title(f"C about the trained network, half-width {width}: {said(step['minima'])}")
@@ -185,7 +175,7 @@ def draw_surface(result):
 
 def draw_lines(result):
     """The cost along one random line through each network, and minima of the planes by half-width."""
-    figure = experiment.figure(12, 4.6)
+    figure = common.figure(12, 4.6)
     left, right = figure.subplots(1, 2)
     for name, cut in result["networks"].items():
         plot.line(left, cut["line"], f"{name}: {said(cut['line_minima'])}", lw=1)
@@ -212,4 +202,4 @@ def draw_lines(result):
 
 
 if __name__ == "__main__":
-    experiment.main(__doc__, Settings, run, draw)
+    common.main(__doc__, Settings, run, draw)

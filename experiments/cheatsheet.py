@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import bumpiness_by_scale
+import common
 import numpy as np
+from common import setting
 from one_image_at_a_time import cost_of
 
-from jaxcost import experiment, populations, results
-from jaxcost.experiment import setting
+from jaxcost import populations, results
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Sentence(NamedTuple):
 
     Attributes:
         text: the sentence.
-        script: its experiment.
+        script: its common.
         figures: which of its figures.
         number: of the result, the number in a line; what must hold is said by `holds`.
         holds: of the result, whether the sentence is seen to be true.
@@ -288,4 +289,4 @@ def draw(path):
 
 
 if __name__ == "__main__":
-    experiment.main(__doc__, Settings, run, draw)
+    common.main(__doc__, Settings, run, draw)

@@ -20,17 +20,19 @@ not seldom. About 60 s on two cores.
 
 from dataclasses import dataclass
 
+import common
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from common import setting
 from jax.flatten_util import ravel_pytree
 from jax.tree_util import Partial
 from scipy.sparse.linalg import LinearOperator, eigsh
 from tqdm import tqdm
 
-from jaxcost import cost, descent, directions, experiment, network, populations, quantities, results, sweep
-from jaxcost.experiment import setting
+from jaxcost import cost, descent, directions, network, populations, results
+from jaxcost.engine import quantities, sweep
 
 CHUNK = 128  # columns of the Hessian taken together
 
@@ -54,7 +56,7 @@ class Settings:
 
 def run(settings):
     """Train, and take all curvatures at both ends."""
-    train, _ = experiment.images(settings.data, settings.images)
+    train, _ = common.images(settings.data, settings.images)
     learned, C = cost.Cost(train), cost.Cost(train[: settings.taken])
     network_key, line_key = jax.random.split(jax.random.key(settings.seed))
     steps = settings.epochs * (len(train) // settings.batch)
@@ -178,14 +180,12 @@ def table(result):
     for name, cuts in networks.items():
         together = abs(sum(off(cut, n) for cut in cuts)) / np.sqrt(len(cuts))  # each network has lines of its own
         claim = f"row 17, {len(cuts)} networks, {name}: mean curvatures less trace / n, in standard errors"
-        lines.append(experiment.verdict(claim, together, high=2))
+        lines.append(common.verdict(claim, together, high=2))
     for name, cuts in networks.items():
         claim = f"row 17, {name}: highest of the networks' lowest eigenvalues, below 0 at saddles"
-        lines.append(experiment.verdict(claim, max(cut["ends"][0] + cut["left"][0] for cut in cuts), high=0))
+        lines.append(common.verdict(claim, max(cut["ends"][0] + cut["left"][0] for cut in cuts), high=0))
         shown = populations.summary([100 * bent_down(cut)[1].mean() for cut in cuts])
-        lines.append(
-            experiment.verdict(f"row 17, {name}: percent of random planes that show it, seldom", shown, high=5)
-        )
+        lines.append(common.verdict(f"row 17, {name}: percent of random planes that show it, seldom", shown, high=5))
     return lines
 
 
@@ -202,13 +202,13 @@ def spread(values):
 
 def draw(path):
     """The curvatures of random lines, and where the ends of the spectrum lie beside them."""
-    return experiment.save_figures(path, {"curvatures": draw_curvatures(results.load(path))})
+    return common.save_figures(path, {"curvatures": draw_curvatures(results.load(path))})
 
 
 def draw_curvatures(result):
     """A histogram of one network each, with its extreme eigenvalues below; the share of saddles over all networks."""
     networks, n = result["networks"], result["parameters"]
-    figure = experiment.figure(16, 7)
+    figure = common.figure(16, 7)
     left, right = figure.subfigures(1, 2, width_ratios=(2.2, 1))
     top, bottom = left.subplots(2, len(networks), height_ratios=(3, 1))
     for above, below, (name, (cut, *_)) in zip(top, bottom, networks.items(), strict=True):
@@ -271,4 +271,4 @@ def draw_ends(ax, cut):
 
 
 if __name__ == "__main__":
-    experiment.main(__doc__, Settings, run, draw)
+    common.main(__doc__, Settings, run, draw)

@@ -14,14 +14,15 @@ that end in different places, momentum here on a plateau where several digits ar
 
 from dataclasses import dataclass
 
+import common
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from common import setting
 from jax.tree_util import Partial
 
-from jaxcost import cost, descent, directions, experiment, network, plot, results, slices
-from jaxcost.experiment import setting
+from jaxcost import cost, descent, directions, network, plot, results, slices
 
 TOGETHER = 50  # images taken together while all networks are judged at once, which bounds the memory
 
@@ -54,7 +55,7 @@ def ways(settings):
 
 def run(settings):
     """All starts; all directions; three ways."""
-    train, _ = experiment.images(settings.data)
+    train, _ = common.images(settings.data)
     mixed = jax.random.permutation(jax.random.key(settings.seed), len(train))  # classes may be stored in turn
     train = train[mixed[: settings.images or None]]
     C = cost.Cost(train)
@@ -138,7 +139,7 @@ def table(result):
 def draw(path):
     """The starts' costs; the directions' falls; the three ways."""
     result = results.load(path)
-    figure = experiment.figure(15, 8.4)
+    figure = common.figure(15, 8.4)
     (starts, final, falls), (plane, costs, off) = figure.subplots(2, 3)
     of_starts = np.asarray(result["costs"])
     for quantiles, alpha in (((0, 1), 0.15), ((0.05, 0.95), 0.25), ((0.25, 0.75), 0.4)):
@@ -192,8 +193,8 @@ def draw(path):
         ax.set_xlabel("step")
         ax.legend(fontsize=8)
         ax.grid(alpha=0.3)
-    return experiment.save_figures(path, {"downhill": figure})
+    return common.save_figures(path, {"downhill": figure})
 
 
 if __name__ == "__main__":
-    experiment.main(__doc__, Settings, run, draw)
+    common.main(__doc__, Settings, run, draw)

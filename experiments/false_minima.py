@@ -27,15 +27,18 @@ two cores.
 
 from dataclasses import dataclass
 
+import common
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from common import setting
 
-from jaxcost import bumpiness, cost, descent, directions, experiment, network, noise, populations, results, slices
-from jaxcost.experiment import setting
-from jaxcost.quantities import VALUES
-from jaxcost.sweep import sweeps
+from jaxcost import cost, descent, directions, network, populations, results, slices
+from jaxcost.engine import noise
+from jaxcost.engine.quantities import VALUES
+from jaxcost.engine.sweep import sweeps
+from jaxcost.measures import bumpiness
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ NETWORKS = {
 
 def run(settings):
     """Train; count on planes and on lines."""
-    train, _ = experiment.images(settings.data, settings.images)
+    train, _ = common.images(settings.data, settings.images)
     C = cost.Cost(train)
     init_key, batch_key, u_key, v_key, line_key = jax.random.split(jax.random.key(settings.seed), 5)
     start = network.init(init_key, settings.sizes)
@@ -191,22 +194,20 @@ def table(result):
     return [
         *said,
         "",
-        experiment.verdict(
-            "false minima deeper than the floor, all planes", false_on_planes(result, "deeper"), high=0.0
-        ),
-        experiment.verdict("false minima deeper than the floor, all lines", false(lines, "deeper")[0], high=0.0),
-        experiment.verdict("rounding makes bumps: false minima of all planes", false_on_planes(result, "all"), low=1.0),
+        common.verdict("false minima deeper than the floor, all planes", false_on_planes(result, "deeper"), high=0.0),
+        common.verdict("false minima deeper than the floor, all lines", false(lines, "deeper")[0], high=0.0),
+        common.verdict("rounding makes bumps: false minima of all planes", false_on_planes(result, "all"), low=1.0),
     ]
 
 
 def draw(path):
     """Minima by half-width, without and with the floor, and a line in each precision."""
-    return experiment.save_figures(path, {"precisions": draw_precisions(results.load(path))})
+    return common.save_figures(path, {"precisions": draw_precisions(results.load(path))})
 
 
 def draw_precisions(result):
     """Above, counts by half-width; below, the same line in each precision, the floor as a band."""
-    figure = experiment.figure(14, 8)
+    figure = common.figure(14, 8)
     top, bottom = figure.subfigures(2, 1, height_ratios=(1.1, 1))
     left, right = top.subplots(1, 2, sharey=True)
     for i, (name, planes) in enumerate(result["planes"].items()):
@@ -250,4 +251,4 @@ def draw_precisions(result):
 
 
 if __name__ == "__main__":
-    experiment.main(__doc__, Settings, run, draw)
+    common.main(__doc__, Settings, run, draw)

@@ -19,14 +19,15 @@ learned as well, to 0.05, and 8,000 shuffled labels to 0.885, below the 0.9 of k
 
 from dataclasses import dataclass
 
+import common
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from common import setting
 from jax.tree_util import Partial
 
-from jaxcost import cost, data, descent, experiment, network, plot, results
-from jaxcost.experiment import setting
+from jaxcost import cost, data, descent, network, plot, results
 
 WORST = 25
 
@@ -48,7 +49,7 @@ class Settings:
 
 def run(settings):
     """Train, record, and look at single images."""
-    train, held_out = experiment.images(settings.data, settings.images)
+    train, held_out = common.images(settings.data, settings.images)
     C, C_held_out = cost.Cost(train), cost.Cost(held_out)
     keys = jax.random.split(jax.random.key(settings.seed), settings.seeds)
     init = Partial(network.init, sizes=settings.sizes)
@@ -142,13 +143,13 @@ def table(result):
 def draw(path):
     """The number going down; the costs of single images; the worst of them."""
     result = results.load(path)
-    return experiment.save_figures(path, {"curves": draw_curves(result), "images": draw_images(result)})
+    return common.save_figures(path, {"curves": draw_curves(result), "images": draw_images(result)})
 
 
 def draw_curves(result):
     """C, accuracy and the gradient by step: the median of the networks between their extremes."""
     trained, watched = result["run"], result["run"].watched
-    figure = experiment.figure(13, 4)
+    figure = common.figure(13, 4)
     left, middle, right = figure.subplots(1, 3)
     for ax, held_out, training in (
         (left, watched["held_out"], trained.costs),
@@ -179,7 +180,7 @@ def draw_curves(result):
 def draw_images(result):
     """Which images make up C: histogram, share of the worst, and the worst themselves."""
     costs, worst = result["costs"], result["worst"]
-    figure = experiment.figure(13, 7)
+    figure = common.figure(13, 7)
     left, right = figure.subfigures(1, 2, width_ratios=(1, 1.1))
     top, bottom = left.subplots(2, 1)
     top.hist(costs, np.geomspace(max(costs.min(), 1e-8), costs.max(), 60))
@@ -215,4 +216,4 @@ def draw_images(result):
 
 
 if __name__ == "__main__":
-    experiment.main(__doc__, Settings, run, draw)
+    common.main(__doc__, Settings, run, draw)

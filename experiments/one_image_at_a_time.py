@@ -14,13 +14,14 @@ Expect 0.0129 and 0.9000, and on the embedded digits a 4 whose cost falls from 4
 
 from dataclasses import dataclass
 
+import common
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from common import setting
 
-from jaxcost import cost, descent, experiment, network, plot, results
-from jaxcost.experiment import setting
+from jaxcost import cost, descent, network, plot, results
 
 CONFIDENT = (0.02, 0.01, 0.05, 0.92, 0.03, 0.04, 0.01, 0.02, 0.01, 0.02)  # the cheatsheet's guess at a 3
 SHRUG = (0.1,) * 10
@@ -42,7 +43,7 @@ class Settings:
 
 def run(settings):
     """Train; look at one image before and after, and at the costs of all."""
-    train, _ = experiment.images(settings.data, settings.images)
+    train, _ = common.images(settings.data, settings.images)
     if not 0 <= settings.image < len(train):
         raise ValueError(f"--image {settings.image}, expected 0 to {len(train) - 1}")
     C = cost.Cost(train)
@@ -101,12 +102,12 @@ def table(result):
 def draw(path):
     """The five steps, and the costs of all images."""
     result = results.load(path)
-    return experiment.save_figures(path, {"steps": draw_steps(result), "all": draw_all(result)})
+    return common.save_figures(path, {"steps": draw_steps(result), "all": draw_all(result)})
 
 
 def draw_steps(result):
     """A row a guess: image, outputs, desired outputs, squared differences, their sum."""
-    figure = experiment.figure(12, 9)
+    figure = common.figure(12, 9)
     rows = figure.subplots(len(result["cards"]), 5, width_ratios=(1, 1.5, 1.5, 1.5, 1))
     digits = np.arange(10)
     for row, card in zip(rows, result["cards"], strict=True):
@@ -137,7 +138,7 @@ def draw_steps(result):
 
 def draw_all(result):
     """How the costs of all images are spread, and their mean, which is C."""
-    figure = experiment.figure(9, 4.2)
+    figure = common.figure(9, 4.2)
     ax = figure.subplots()
     largest = max(np.max(costs) for costs in result["costs"].values())
     bins = np.linspace(0, largest, 80)
@@ -154,4 +155,4 @@ def draw_all(result):
 
 
 if __name__ == "__main__":
-    experiment.main(__doc__, Settings, run, draw)
+    common.main(__doc__, Settings, run, draw)

@@ -16,13 +16,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import common
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from common import setting
 
-from jaxcost import cost, descent, directions, experiment, network, plot, results, slices
-from jaxcost.experiment import setting
+from jaxcost import cost, descent, directions, network, plot, results, slices
 
 
 class Choice(NamedTuple):
@@ -59,7 +60,7 @@ class Settings:
 
 def run(settings):
     """Train on each; judge by all; cut the plane."""
-    train, held_out = experiment.images(settings.data, settings.images)
+    train, held_out = common.images(settings.data, settings.images)
     costs = {choice.name: cost.Cost(train, choice.f, choice.loss) for choice in CHOICES}
     init_key, batch_key = jax.random.split(jax.random.key(settings.seed))
     start = network.init(init_key, settings.sizes)
@@ -118,7 +119,7 @@ def table(result):
 def draw(path):
     """The plane under each cost; the judgements."""
     result = results.load(path)
-    figure = experiment.figure(16, 7.6)
+    figure = common.figure(16, 7.6)
     *panels, last = figure.subplots(2, 3).ravel()
     shown = ["the start", *PLANE]
     for ax, (name, plane) in zip(panels, result["planes"].items(), strict=True):
@@ -150,8 +151,8 @@ def draw(path):
         "under five costs; star: lowest point",
         fontsize=12,
     )
-    return experiment.save_figures(path, {"planes": figure})
+    return common.save_figures(path, {"planes": figure})
 
 
 if __name__ == "__main__":
-    experiment.main(__doc__, Settings, run, draw)
+    common.main(__doc__, Settings, run, draw)

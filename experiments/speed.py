@@ -16,12 +16,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import common
 import jax
 import numpy as np
 import optax
+from common import setting
 
-from jaxcost import cost, descent, directions, experiment, network, results, slices
-from jaxcost.experiment import setting
+from jaxcost import cost, descent, directions, network, results, slices
 
 BATCH = 128  # the mini-batch that published tools fetch to the host one by one
 PLANE, PLAIN = "values of the plane, slices.evaluate", "jitted C in lax.map"
@@ -136,7 +137,7 @@ def peak(settings, side):
     if not forget.exists():
         return np.nan
     told = lambda name: 1024 * int(status.read_text().split(name)[1].split()[0])
-    train, _ = experiment.images(settings.data, settings.images)
+    train, _ = common.images(settings.data, settings.images)
     C, origin, uv = model("-".join(map(str, settings.sizes)), train)
     jax.block_until_ready(C(*origin))
     before = told("VmRSS:")
@@ -198,7 +199,7 @@ def run(settings):
     peer = None
     if settings.peer:
         from peers import pytorch as peer
-    train, _ = experiment.images(settings.data, settings.images)
+    train, _ = common.images(settings.data, settings.images)
     layers = "-".join(map(str, settings.sizes))
     C, origin, uv = model(layers, train)
     times, difference = timed_ways(settings, C, origin, uv, peer)
@@ -275,7 +276,7 @@ def table(result):
 def draw(path):
     """Milliseconds a point of each way; and against the points of the grid, and the images."""
     result = results.load(path)
-    ways = experiment.figure(9, 0.4 * len(result["times"]) + 1)
+    ways = common.figure(9, 0.4 * len(result["times"]) + 1)
     ax = ways.subplots()
     ms = {name: 1e3 * np.median(seconds) for name, seconds in result["times"].items()}
     ax.plot(list(ms.values()), list(ms), "o")
@@ -288,7 +289,7 @@ def draw(path):
     ax.invert_yaxis()
     ax.set_xlabel(f"milliseconds a point, {result['images']:,} images, logarithmic")
 
-    scaling = experiment.figure(9, 3.6)
+    scaling = common.figure(9, 3.6)
     for ax, times, square in zip(scaling.subplots(1, 2), (result["grids"], result["shares"]), (2, 1), strict=True):
         x = np.array([int(n) ** square for n in times])
         low, middle, high = 1e3 * np.array([[f(s) for s in times.values()] for f in (np.min, np.median, np.max)])
@@ -305,8 +306,8 @@ def draw(path):
             ax.set_xlim(0)
             ax.set_xlabel(f"images, {result['points']} x {result['points']} points; fit ~ images^{exponent(times):.2f}")
         ax.legend(loc="upper right" if square == 2 else "upper left")
-    return experiment.save_figures(path, {"ways": ways, "scaling": scaling})
+    return common.save_figures(path, {"ways": ways, "scaling": scaling})
 
 
 if __name__ == "__main__":
-    experiment.main(__doc__, Settings, run, draw)
+    common.main(__doc__, Settings, run, draw)

@@ -22,14 +22,16 @@ rises are at the end. About a minute on two cores, MNIST four.
 
 from dataclasses import dataclass
 
+import common
 import jax
 import numpy as np
 import optax
+from common import setting
 from jax.tree_util import Partial
 from scipy import stats
 
-from jaxcost import cost, descent, directions, experiment, network, noise, plot, populations, quantities, results, sweep
-from jaxcost.experiment import setting
+from jaxcost import cost, descent, directions, network, plot, populations, results
+from jaxcost.engine import noise, quantities, sweep
 
 WIDE = {"fall all the way": 21}  # columns of the table
 USUAL = 1.5  # Nielsen's learning rate 3, for a cost without his factor 1/2
@@ -55,7 +57,7 @@ class Settings:
 
 def run(settings):
     """Train at every rate, and go straight from start to end."""
-    train, _ = experiment.images(settings.data, settings.images)
+    train, _ = common.images(settings.data, settings.images)
     C = cost.Cost(train)
     keys = jax.random.split(jax.random.key(settings.seed), settings.seeds)
     steps = settings.epochs * (len(train) // settings.batch)
@@ -162,28 +164,28 @@ def verdicts(result):
         for row, rate, band in (("9", usual, {"low": 0.95}), ("10", list(of_rate)[-1], {"high": 0.5})):
             share, low, high = falls(of_rate[rate]["there"])
             claim = f"row {row}, {kind}, rate {rate}: share that falls all the way ({low:.2f} to {high:.2f})"
-            lines.append(experiment.verdict(claim, share, **band))
+            lines.append(common.verdict(claim, share, **band))
     tau, low, high = correlation([line for of_rate in result["kinds"].values() for line in of_rate.values()])
     claim = f"row 10: rank correlation of rise and distance {tau:.2f} ({low:.2f} to {high:.2f}), lower end"
-    lines.append(experiment.verdict(claim, low, low=0))
+    lines.append(common.verdict(claim, low, low=0))
     for kind, of_rate in result["kinds"].items():
         there = of_rate[usual]["there"]
         found = populations.summary(halfway(there, there.values[:, :1]))
         claim = f"row 10, {kind}, rate {usual}: MNIST is the easy case, half of the fall is done by"
-        lines.append(experiment.verdict(claim, found, high=0.5))
+        lines.append(common.verdict(claim, found, high=0.5))
     return lines
 
 
 def draw(path):
     """C along the lines; the largest rises and the share without one, against the distance."""
     result = results.load(path)
-    return experiment.save_figures(path, {"lines": draw_lines(result), "rises": draw_rises(result)})
+    return common.save_figures(path, {"lines": draw_lines(result), "rises": draw_rises(result)})
 
 
 def draw_lines(result):
     """C along the straight lines, the median of the networks between their extremes: a panel a kind of training."""
     kinds = result["kinds"]
-    figure = experiment.figure(5 * len(kinds), 4.8)
+    figure = common.figure(5 * len(kinds), 4.8)
     for ax, (kind, of_rate) in zip(figure.subplots(1, len(kinds), sharey=True), kinds.items(), strict=True):
         for i, (rate, line) in enumerate(of_rate.items()):
             said = f"rate {rate}, distance {np.median(line['moved']):.2g}"
@@ -207,7 +209,7 @@ def draw_lines(result):
 
 def draw_rises(result):
     """The largest rise of each line, and the share of lines without, against the distance moved."""
-    figure = experiment.figure(12, 4.8)
+    figure = common.figure(12, 4.8)
     left, right = figure.subplots(1, 2)
     floor = max(line["there"].floor for of_rate in result["kinds"].values() for line in of_rate.values())
     for marker, style, (kind, of_rate) in zip("os^", ("-", "--", ":"), result["kinds"].items(), strict=True):
@@ -241,4 +243,4 @@ def draw_rises(result):
 
 
 if __name__ == "__main__":
-    experiment.main(__doc__, Settings, run, draw)
+    common.main(__doc__, Settings, run, draw)

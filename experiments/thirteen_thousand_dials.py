@@ -13,15 +13,16 @@ in every image. Dials turned one by one change C as the gradient foretells, corr
 
 from dataclasses import dataclass
 
+import common
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from common import setting
 from jax.flatten_util import ravel_pytree
 from matplotlib.colors import TwoSlopeNorm
 
-from jaxcost import cost, descent, experiment, network, results
-from jaxcost.experiment import setting
+from jaxcost import cost, descent, network, results
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Settings:
 
 def run(settings):
     """Train; the gradient before and after; turn some dials and measure."""
-    train, _ = experiment.images(settings.data, settings.images)
+    train, _ = common.images(settings.data, settings.images)
     C = cost.Cost(train)
     init_key, batch_key, dial_key = jax.random.split(jax.random.key(settings.seed), 3)
     start = network.init(init_key, settings.sizes)
@@ -110,7 +111,7 @@ def table(result):
 def draw(path):
     """All dials and all slopes; and how unequal the slopes are."""
     result = results.load(path)
-    return experiment.save_figures(path, {"dials": draw_dials(result), "slopes": draw_slopes(result)})
+    return common.save_figures(path, {"dials": draw_dials(result), "slopes": draw_slopes(result)})
 
 
 def mosaic(w):
@@ -126,7 +127,7 @@ def draw_dials(result):
     columns = [(name, what) for what in ("params", "slopes") for name in result["networks"]]
     first = result["networks"]["before learning"]["params"]
     rows = len(first.w) + 1
-    figure = experiment.figure(14, 9)
+    figure = common.figure(14, 9)
     axes = figure.subplots(rows, len(columns), height_ratios=[5] + [2] * (rows - 2) + [0.8], squeeze=False)
     for column, (name, what) in zip(axes.T, columns, strict=True):
         dials = result["networks"][name][what]
@@ -153,7 +154,7 @@ def draw_dials(result):
 
 def draw_slopes(result):
     """The slopes in order of size; and what turning dials did to C, against what the gradient foretold."""
-    figure = experiment.figure(12, 4.6)
+    figure = common.figure(12, 4.6)
     left, right = figure.subplots(1, 2)
     for name, of in result["networks"].items():
         flat = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(of["slopes"])])
@@ -180,4 +181,4 @@ def draw_slopes(result):
 
 
 if __name__ == "__main__":
-    experiment.main(__doc__, Settings, run, draw)
+    common.main(__doc__, Settings, run, draw)

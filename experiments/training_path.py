@@ -19,14 +19,15 @@ in the last fifth nearly all of the distance to the end is off the plane. With M
 
 from dataclasses import dataclass
 
+import common
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from common import setting
 from jax.tree_util import Partial
 
-from jaxcost import cost, descent, directions, experiment, network, plot, populations, results, slices
-from jaxcost.experiment import setting
+from jaxcost import cost, descent, directions, network, plot, populations, results, slices
 
 COMPONENTS = 10  # of which shares are told
 
@@ -49,7 +50,7 @@ class Settings:
 
 def run(settings):
     """Train, find the plane, compare what it shows with what is true."""
-    train, _ = experiment.images(settings.data, settings.images)
+    train, _ = common.images(settings.data, settings.images)
     C = cost.Cost(train)
     keys = jax.random.split(jax.random.key(settings.seed), settings.seeds)
     every = settings.epochs * (len(train) // settings.batch) // settings.records
@@ -139,10 +140,10 @@ def table(result):
         )
     low, middle, high = np.quantile(seen["shown"] / costs, (0, 0.5, 1))
     lines.append(f"ratio over all steps: {low:.2f} to {high:.2f}, median {middle:.2f}")
-    lines += ["", experiment.verdict("row 12, percent of variance on two axes", populations.summary(share), 40, 90)]
+    lines += ["", common.verdict("row 12, percent of variance on two axes", populations.summary(share), 40, 90)]
     for name, of in walks.items():
         more = populations.summary(share - of_two(of))
-        lines.append(experiment.verdict(f"row 12, percent more than a {name}", more, low=0))
+        lines.append(common.verdict(f"row 12, percent more than a {name}", more, low=0))
     return lines
 
 
@@ -154,13 +155,13 @@ def of_two(shares):
 def draw(path):
     """The path on its plane with what the plane hides; the shares beside a random walk's."""
     result = results.load(path)
-    return experiment.save_figures(path, {"path": draw_path(result), "shares": draw_shares(result)})
+    return common.save_figures(path, {"path": draw_path(result), "shares": draw_shares(result)})
 
 
 def draw_path(result):
     """The first path on its plane; by step, the true cost, the one shown, and the distance from the plane."""
     seen, costs, steps = result["picture"], result["costs"][0], result["steps"]
-    figure = experiment.figure(13, 6)
+    figure = common.figure(13, 6)
     left, right = figure.subfigures(1, 2, width_ratios=(1.15, 1))
     ax = left.subplots()
     plot.contour(ax, seen["plane"])
@@ -196,7 +197,7 @@ def draw_path(result):
 
 def draw_shares(result):
     """The share of each component: of the paths the median between the extremes, beside random walks."""
-    figure = experiment.figure(7, 4.6)
+    figure = common.figure(7, 4.6)
     ax = figure.subplots()
     components = np.arange(1, COMPONENTS + 1)
     plot.band(ax, components, result["shares"], "training, median and extremes", marker="o")
@@ -213,4 +214,4 @@ def draw_shares(result):
 
 
 if __name__ == "__main__":
-    experiment.main(__doc__, Settings, run, draw)
+    common.main(__doc__, Settings, run, draw)

@@ -14,14 +14,15 @@ About 25 s on two cores.
 
 from dataclasses import dataclass
 
+import common
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from common import setting
 from jax.tree_util import Partial
 
-from jaxcost import cost, data, descent, directions, experiment, network, plot, results, slices
-from jaxcost.experiment import setting
+from jaxcost import cost, data, descent, directions, network, plot, results, slices
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Settings:
 
 def run(settings):
     """Train on more and more images; judge by those unseen."""
-    train, held_out = experiment.images(settings.data, settings.images)
+    train, held_out = common.images(settings.data, settings.images)
     key, shuffle_key, *plane_keys = jax.random.split(jax.random.key(settings.seed), 4)
     keys = jax.random.split(key, settings.seeds)
     mixed = jax.random.permutation(shuffle_key, len(train))  # classes may be stored one after the other
@@ -107,14 +108,14 @@ def table(result):
 def draw(path):
     """The two surfaces and their difference; the gap; learning by heart."""
     result = results.load(path)
-    return experiment.save_figures(path, {"planes": draw_planes(result), "gap": draw_gap(result)})
+    return common.save_figures(path, {"planes": draw_planes(result), "gap": draw_gap(result)})
 
 
 def draw_planes(result):
     """C on training images and on unseen ones over one plane, in one colour scale, and their difference."""
     seen, unseen = result["planes"]["seen"], result["planes"]["unseen"]
     difference = seen._replace(values=unseen.values - seen.values, floor=float(np.hypot(seen.floor, unseen.floor)))
-    figure = experiment.figure(15, 4.8)
+    figure = common.figure(15, 4.8)
     scale = plot.norm(np.stack([seen.values, unseen.values]))
     n = next(iter(result["runs"]))
     titles = (f"C on the {n} training images", "C on unseen images", "their difference: the gap")
@@ -136,7 +137,7 @@ def draw_planes(result):
 
 def draw_gap(result):
     """Cost by number of images; cost and accuracy by step for shuffled labels."""
-    figure = experiment.figure(14, 4.4)
+    figure = common.figure(14, 4.4)
     by_number, costs, right = figure.subplots(1, 3)
     numbers = [int(n) for n in result["runs"]]
     for name, label in (("seen", "training images"), ("unseen", "unseen images")):
@@ -169,4 +170,4 @@ def draw_gap(result):
 
 
 if __name__ == "__main__":
-    experiment.main(__doc__, Settings, run, draw)
+    common.main(__doc__, Settings, run, draw)

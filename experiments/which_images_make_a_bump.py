@@ -21,13 +21,15 @@ deepest 0.015 (0.012 to 0.018 resampled, 0.016 held out), where C is 5.4: half o
 
 from dataclasses import dataclass
 
+import common
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from common import setting
 
-from jaxcost import bumpiness, cost, descent, experiment, network, plot, populations, results, slices
-from jaxcost.experiment import setting
+from jaxcost import cost, descent, network, plot, populations, results, slices
+from jaxcost.measures import bumpiness
 
 MOST = 20
 PARTS = (0.01, 0.1)
@@ -53,7 +55,7 @@ class Settings:
 
 def run(settings):
     """Train, look for a bump, and take it apart."""
-    train, held_out = experiment.images(settings.data, settings.images)
+    train, held_out = common.images(settings.data, settings.images)
     C = cost.Cost(train)
     init_key, batch_key, line_key, image_key = jax.random.split(jax.random.key(settings.seed), 4)
     steps = settings.epochs * (len(train) // settings.batch)
@@ -186,9 +188,9 @@ def table(result):
     return [
         *lines,
         "",
-        experiment.verdict("share of draws of the images in which the bump is there", there, 0.95),
-        experiment.verdict("depth of the bump on held-out images, over that on training images", seen, 0.1),
-        experiment.verdict(
+        common.verdict("share of draws of the images in which the bump is there", there, 0.95),
+        common.verdict("depth of the bump on held-out images, over that on training images", seen, 0.1),
+        common.verdict(
             "a tenth of the images carries more than half of all rises", carried(rises, 0.1) / carried(rises, 1), 0.5
         ),
     ]
@@ -197,7 +199,7 @@ def table(result):
 def draw(path):
     """The line with its classes; who rises; the images that rise most."""
     result = results.load(path)
-    return experiment.save_figures(
+    return common.save_figures(
         path, {"line": draw_line(result), "rises": draw_rises(result), "images": draw_images(result)}
     )
 
@@ -216,7 +218,7 @@ def draw_line(result):
     """C along the line and about the bump, seen from its bottom, and the same by class."""
     line, minima, i, n = result["line"], result["minima"], result["bump"], len(result["rises"])
     (bottom,), alphas, depth = minima.indices[i], line.alphas, minima.depths[i]
-    figure = experiment.figure(14, 9)
+    figure = common.figure(14, 9)
     (whole, near), (classes, parts) = figure.subplots(2, 2)
     whole.plot(alphas, line.values, lw=1, label=f"C, noise floor {line.floor:.0e}")
     inside = minima.indices[:, 0]
@@ -257,7 +259,7 @@ def draw_line(result):
 def draw_rises(result):
     """Sorted rises added up, their histogram, and the share of each class."""
     rises = result["rises"]
-    figure = experiment.figure(14, 4.4)
+    figure = common.figure(14, 4.4)
     left, middle, right = figure.subplots(1, 3)
     share = np.arange(1, len(rises) + 1) / len(rises)
     left.plot(share, np.cumsum(np.sort(rises)[::-1]) / rises.sum())
@@ -299,7 +301,7 @@ def draw_rises(result):
 def draw_images(result):
     """The images that rise most, with their costs and guesses at the bottom and on the ridge."""
     most = result["most"]
-    figure = experiment.figure(12, 7.5)
+    figure = common.figure(12, 7.5)
     for k, ax in enumerate(figure.subplots(4, MOST // 4).flat):
         low, high = most["costs"][:, k]
         before, after = ("".join(map(str, np.flatnonzero(a > 0.5))) or "none" for a in most["outputs"][:, k])
@@ -311,4 +313,4 @@ def draw_images(result):
 
 
 if __name__ == "__main__":
-    experiment.main(__doc__, Settings, run, draw)
+    common.main(__doc__, Settings, run, draw)

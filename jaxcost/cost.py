@@ -15,8 +15,9 @@ import jax.numpy as jnp
 import optax
 from jax.scipy.special import xlog1py, xlogy
 
-from jaxcost import blocks, network
+from jaxcost import network
 from jaxcost.data import Images
+from jaxcost.engine import blocks
 
 MEMORY = 256 << 20  # bytes for all intermediates of one block of images, were each kept
 

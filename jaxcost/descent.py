@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxcost import blocks
 from jaxcost.cost import Cost
+from jaxcost.engine import blocks
 
 
 class Run(NamedTuple):

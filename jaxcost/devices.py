@@ -29,7 +29,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from jaxcost.blocks import Spread
+from jaxcost.engine.blocks import Spread
 
 
 def mesh(images=None, points=1):

@@ -13,7 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import stats
 
-from jaxcost import bumpiness, directions, noise, quantities, sweep, waves
+from jaxcost import directions
+from jaxcost.engine import noise, quantities, sweep
+from jaxcost.measures import bumpiness, frequency
 
 ROWS = 64  # points taken together in a bootstrap, whose products are in float64
 
@@ -102,7 +104,7 @@ def grids(keys, C, draw, half_widths, *, points=101, nodes=0, bends=0, memory=sw
     drawn = [draw(key) for key in keys]
     k, dtype = len(drawn[0][1]), jax.tree.leaves(drawn[0][0])[0].dtype
     product = lambda axis: np.stack(np.meshgrid(*[axis] * k, indexing="ij"), -1).reshape(-1, k)
-    units = [product(axis) for axis in (np.linspace(-1, 1, points), waves.chebyshev_nodes(nodes)) if len(axis)]
+    units = [product(axis) for axis in (np.linspace(-1, 1, points), frequency.chebyshev_nodes(nodes)) if len(axis)]
     there = np.concatenate([half_width * unit for half_width in half_widths for unit in units]).astype(dtype)
     values = sweep.sweeps(quantities.VALUES, C, drawn, there, memory=memory)
     curved = [None] * len(half_widths)

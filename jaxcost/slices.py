@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxcost import noise, quantities, sweep
+from jaxcost.engine import noise, quantities, sweep
 
 
 class Slice(NamedTuple):

@@ -18,8 +18,9 @@ import jax
 import numpy as np
 import optax
 
-from jaxcost import blocks, cost, descent, devices, network, quantities, slices, sweep
+from jaxcost import cost, descent, devices, network, slices
 from jaxcost.data import Images
+from jaxcost.engine import blocks, quantities, sweep
 
 LIMIT = 120  # seconds until a process that hangs says where, and ends
 SIZES, N = (12, 6, 4), 1003  # 17 x 59 images: no number of devices here divides them

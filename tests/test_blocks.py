@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcost import blocks
+from jaxcost.engine import blocks
 
 SIZES = [(1, 1), (1, 9), (2, 1), (5, 2), (6, 4), (7, 7), (7, 8), (10, 3), (10, 9), (12, 4), (13, 5), (37, 10), (37, 36)]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, special
 
-from jaxcost import bending, bumpiness, variation, waves
+from jaxcost.measures import bumpiness, frequency, roughness, variation
 
 
 def grid(n=41, half=1.0):
@@ -298,7 +298,7 @@ def test_a_bowl_comes_out_as_a_bowl(k):
 def test_all_measures_of_a_wave_on_a_line():
     x = np.linspace(-2, 2, 2001)
     k = 1.5 * np.pi  # three half-waves each half-width of 2
-    nodes = 2 * waves.chebyshev_nodes(65)
+    nodes = 2 * frequency.chebyshev_nodes(65)
     found = bumpiness.measure(
         (x,),
         np.cos(k * x),
@@ -320,7 +320,7 @@ def test_all_measures_of_a_wave_on_a_line():
     bessel = 2 * np.abs(special.jv(np.arange(0, 60, 2), 3 * np.pi))  # cos z x = J_0 + 2 sum (-1)^n J_2n(z) T_2n
     assert found.chebyshev == 2 * np.flatnonzero(np.cumsum(bessel[::-1])[::-1] > 1e-3 * 2)[-1] + 1
     assert 0 < found.information < 0.2
-    assert found.bowl == pytest.approx(bending.bowl((x,), np.cos(k * x)))
+    assert found.bowl == pytest.approx(roughness.bowl((x,), np.cos(k * x)))
 
 
 def test_all_measures_of_waves_on_a_plane():
@@ -330,7 +330,7 @@ def test_all_measures_of_waves_on_a_plane():
     hessians = np.zeros((121, 91, 2, 2))
     hessians[..., 0, 0] = (-9 * np.pi**2 * f(x))[:, None]
     hessians[..., 1, 1] = -(np.pi**2) * g(y)
-    nodes = waves.chebyshev_nodes(65)
+    nodes = frequency.chebyshev_nodes(65)
     kinds = [0] * 4 + [1] * 4 + [2]  # within half a wave of the middle
     at_nodes = f(nodes)[:, None] + g(3 * nodes)
     found = bumpiness.measure((x, y), values, 1e-9, at_nodes=at_nodes, hessians=hessians, kinds=kinds)
@@ -355,7 +355,7 @@ def test_all_measures_of_waves_on_a_plane():
 def test_measure_is_each_of_its_measures():
     axes = (np.linspace(-3, 3, 31), np.linspace(0, 1, 21))
     values, floor = np.random.default_rng(0).normal(size=(31, 21)).cumsum(0), 0.7
-    nodes = waves.chebyshev_nodes(33)
+    nodes = frequency.chebyshev_nodes(33)
     at_nodes = 20 * np.cos(5 * nodes)[:, None] + np.random.default_rng(1).normal(size=(33, 25)) * floor / 8
     found = bumpiness.measure(axes, values, floor, at_nodes=at_nodes)
     minima = bumpiness.local_minima(values, floor)
@@ -363,12 +363,14 @@ def test_measure_is_each_of_its_measures():
     assert found.total_variation == variation.total_variation(values, floor)
     assert found.excess_variation == variation.excess_variation(values, floor)
     assert found.information == variation.information(values, floor)
-    assert found.roughness == bending.roughness(axes, values, floor)
+    assert found.roughness == roughness.roughness(axes, values, floor)
     assert found.relative_roughness == pytest.approx(found.roughness / np.std(values))
-    assert found.chebyshev == waves.chebyshev_number(at_nodes, floor=floor) < waves.chebyshev_number(at_nodes)
-    assert found.bowl == bending.bowl(axes, values, floor)
-    assert found.correlation_length == pytest.approx(np.mean(waves.correlation_length(values, [2 / 30, 2 / 20], floor)))
-    assert found.frequency == waves.mean_frequency(values, [2 / 30, 2 / 20], floor)
+    assert found.chebyshev == frequency.chebyshev_number(at_nodes, floor=floor) < frequency.chebyshev_number(at_nodes)
+    assert found.bowl == roughness.bowl(axes, values, floor)
+    assert found.correlation_length == pytest.approx(
+        np.mean(frequency.correlation_length(values, [2 / 30, 2 / 20], floor))
+    )
+    assert found.frequency == frequency.mean_frequency(values, [2 / 30, 2 / 20], floor)
 
 
 GIVEN = ("chebyshev", "negative_curvature", "curvature_ratio", "bottoms", "saddles", "tops")

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from jaxcost import bumpiness, cost, critical, network, slices
+from jaxcost import cost, network, slices
 from jaxcost.data import Images
+from jaxcost.measures import bumpiness, critical
 
 
 @functools.cache

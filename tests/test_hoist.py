@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jaxcost import cost, hoist, network
+from jaxcost import cost, network
+from jaxcost.engine import hoist
 
 N = 6  # images; enough, since each is computed alone
 

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcost import cost, directions, hoist, slices
+from jaxcost import cost, directions, slices
 from jaxcost.data import Images
+from jaxcost.engine import hoist
 
 N, SIDE, CLASSES = 11, 12, 4
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxcost import bumpiness, nulls
+from jaxcost.measures import bumpiness, nulls
 
 
 def slice_of(values, floor=0.0, half_width=1.0):

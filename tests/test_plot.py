@@ -6,7 +6,8 @@ import pytest
 from matplotlib.colors import LogNorm, Normalize, to_hex
 from matplotlib.figure import Figure
 
-from jaxcost import bumpiness, plot, populations, slices
+from jaxcost import plot, populations, slices
+from jaxcost.measures import bumpiness
 
 
 def plane(values, floor=0.0):

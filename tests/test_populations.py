@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxcost import bumpiness, cost, data, directions, network, populations, slices, sweep
+from jaxcost import cost, data, directions, network, populations, slices
 from jaxcost.data import Images
+from jaxcost.engine import sweep
+from jaxcost.measures import bumpiness
 
 SIZES = (12, 6, 4)
 

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcost import cost, network, quantities, results, slices, sweep
+from jaxcost import cost, network, results, slices
 from jaxcost.data import Images
+from jaxcost.engine import quantities, sweep
 
 N, CLASSES = 37, 4
 POINTS = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)

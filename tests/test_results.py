@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import jaxcost
-from jaxcost import bumpiness, cost, data, descent, directions, network, results, slices
+from jaxcost import cost, data, descent, directions, network, results, slices
+from jaxcost.measures import bumpiness
 
 Foreign = collections.namedtuple("Foreign", "x")
 

@@ -16,14 +16,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcost import cost, network, quantities, results, resume, sweep
+from jaxcost import cost, network, results
 from jaxcost.data import Images
+from jaxcost.engine import quantities, resume, sweep
 
 LONG_RUN = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background of a shell ignore it
 import jax, jax.numpy as jnp, numpy as np
-from jaxcost import cost, network, results, resume, slices, sweep
+from jaxcost import cost, network, results, slices
+from jaxcost.engine import resume, sweep
 from jaxcost.data import Images
 
 kept, out, file, pause = sys.argv[1:]
@@ -125,7 +127,8 @@ from dataclasses import dataclass
 from functools import partial
 junk = [object() for _ in range(int(sys.argv[1]))]  # moves what comes after
 import jax, jax.numpy as jnp, numpy as np
-from jaxcost import cost, network, quantities, resume
+from jaxcost import cost, network
+from jaxcost.engine import quantities, resume
 from jaxcost.data import Images
 
 @jax.custom_jvp

@@ -75,7 +75,7 @@ def test_the_package_re_exports_nothing_and_lists_its_rooms():
 
 def test_importing_all_rooms_starts_no_device_and_loads_no_pyplot():
     code = (
-        f"import sys, jax; from jaxcost import {', '.join(ORDER)}\n"
+        f"import sys, jax; from jaxcost import '.joinORDER}\n", {'
         "from jax._src import xla_bridge\n"
         "assert not xla_bridge.backends_are_initialized()\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"

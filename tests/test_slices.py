@@ -7,8 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcost import bumpiness, cost, directions, network, slices, sweep
+from jaxcost import cost, directions, network, slices
 from jaxcost.data import Images
+from jaxcost.engine import sweep
+from jaxcost.measures import bumpiness
 
 
 def problem(n=37, sizes=(12, 6, 4)):

@@ -10,8 +10,9 @@ import jax
 import numpy as np
 import pytest
 
-from jaxcost import cost, directions, network, quantities, sweep
+from jaxcost import cost, directions, network
 from jaxcost.data import Images
+from jaxcost.engine import quantities, sweep
 
 
 def problem(n=37, sizes=(12, 6, 4), block=None):
@@ -203,7 +204,8 @@ def test_a_real_process_does_not_grow_with_the_number_of_points():
     code = """
 import resource, sys
 import jax, jax.numpy as jnp, numpy as np
-from jaxcost import cost, network, quantities, sweep
+from jaxcost import cost, network
+from jaxcost.engine import quantities, sweep
 from jaxcost.data import Images
 C = cost.Cost(Images(jnp.ones((500, 12)), jnp.ones((500, 4))))
 p = network.init(jax.random.key(0), (12, 16, 4))

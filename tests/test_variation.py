@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from jaxcost import variation
+from jaxcost.measures import variation
 
 MEASURES = (variation.total_variation, variation.excess_variation, variation.information)
 VARIATIONS = MEASURES[:2]

@@ -9,11 +9,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import common
 import numpy as np
 import pytest
+from common import setting
 
-from jaxcost import data, experiment, populations, results
-from jaxcost.experiment import setting
+from jaxcost import data, populations, results
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ SMALL = Settings("", 21, 0, 0.5, (784, 16, 10), (0.5,))
 
 
 def parsed(*arguments):
-    return experiment.parse("A script.", Settings, arguments)[0]
+    return common.parse("A script.", Settings, arguments)[0]
 
 
 # settings and flags
@@ -113,21 +114,21 @@ def test_small_cut_short_is_refused_or_small(flag):
 
 
 def test_the_flags_of_all_scripts_are_no_settings():
-    settings, flags = experiment.parse("A script.", Settings, ["--draw", "a.npz", "--output", "b", "--small"])
+    settings, flags = common.parse("A script.", Settings, ["--draw", "a.npz", "--output", "b", "--small"])
     assert settings == SMALL
     assert (flags.draw, flags.output) == ("a.npz", "b")
 
 
 def test_without_arguments_the_words_of_the_process_are_read(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["script.py", "--small", "--points", "9"])
-    assert experiment.parse("A script.", Settings)[0] == dataclasses.replace(SMALL, points=9)
+    assert common.parse("A script.", Settings)[0] == dataclasses.replace(SMALL, points=9)
 
 
 def help_of(doc, kind, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "1000")
     monkeypatch.setenv("NO_COLOR", "1")
     with pytest.raises(SystemExit) as stopped:
-        experiment.parse(doc, kind, ["--help"])
+        common.parse(doc, kind, ["--help"])
     assert stopped.value.code == 0
     return " ".join(capsys.readouterr().out.split())
 
@@ -197,13 +198,13 @@ def test_each_setting_of_a_script_has_a_reason_and_its_small_value_has_its_type(
 @pytest.mark.parametrize("small", [[], ["--small"]], ids=["full", "small"])
 def test_the_settings_of_a_script_written_out_as_flags_are_the_same_settings(path, small):
     kind = script(path).Settings
-    settings, _ = experiment.parse("", kind, small)
+    settings, _ = common.parse("", kind, small)
     words = []
     for name, value in dataclasses.asdict(settings).items():
         if value is False:
             continue
         words += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, tuple) else (value,))]
-    assert experiment.parse("", kind, words)[0] == settings
+    assert common.parse("", kind, words)[0] == settings
 
 
 @a_script
@@ -231,28 +232,28 @@ def draw(path):
     result = results.load(path)
     figures = {}
     for name, scale in (("linear", "linear"), ("logarithmic", "log")):
-        figures[name] = experiment.figure(3, 2)
+        figures[name] = common.figure(3, 2)
         ax = figures[name].subplots()
         ax.plot(result["x"], 1 + result["y"])
         ax.set_yscale(scale)
-    return experiment.save_figures(path, figures)
+    return common.save_figures(path, figures)
 
 
 def main(*arguments, run=run):
-    experiment.main("A script.", Settings, run, draw, arguments)
+    common.main("A script.", Settings, run, draw, arguments)
 
 
 def files(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-NAMES = ["test_experiment-linear.png", "test_experiment-logarithmic.png", "test_experiment.npz"]
+NAMES = ["test_experiment-linear.png", "test_experiment-logarithmic.png", "test_common.npz"]
 
 
 def test_main_writes_one_result_with_its_settings_and_the_figures_and_says_so(tmp_path, capsys):
     main("--small", "--output", str(tmp_path / "out"))
     assert files(tmp_path / "out") == NAMES
-    path = tmp_path / "out" / "test_experiment.npz"
+    path = tmp_path / "out" / "test_common.npz"
     np.testing.assert_array_equal(results.load(path)["y"], np.linspace(0, 1, 21) ** 2)
     told = results.provenance(path)
     assert told["data"] == "fingerprint"
@@ -273,7 +274,7 @@ def test_draw_computes_nothing_and_needs_the_result_file_alone(tmp_path, capsys)
     capsys.readouterr()
     alone = tmp_path / "elsewhere"
     alone.mkdir()
-    shutil.copy(tmp_path / "test_experiment.npz", alone / "renamed.npz")
+    shutil.copy(tmp_path / "test_common.npz", alone / "renamed.npz")
     main("--draw", str(alone / "renamed.npz"), run=run_never)
     assert files(alone) == ["renamed-linear.png", "renamed-logarithmic.png", "renamed.npz"]
     assert "the table" not in capsys.readouterr().out
@@ -285,13 +286,13 @@ def test_the_same_file_gives_the_same_figures_to_the_byte(tmp_path):
     first = [figure.read_bytes() for figure in figures]
     for figure in figures:
         figure.unlink()
-    main("--draw", str(tmp_path / "test_experiment.npz"), run=run_never)
+    main("--draw", str(tmp_path / "test_common.npz"), run=run_never)
     assert [figure.read_bytes() for figure in figures] == first
     assert first[0] != first[1]
 
 
 def test_a_figure_is_as_large_as_asked_for_and_names_no_version(tmp_path):
-    (path,) = experiment.save_figures(tmp_path / "a.npz", {"b": experiment.figure(3, 2)})
+    (path,) = common.save_figures(tmp_path / "a.npz", {"b": common.figure(3, 2)})
     assert path == tmp_path / "a-b.png"
     content = path.read_bytes()
     assert struct.unpack(">2I", content[16:24]) == (3 * 120, 2 * 120)
@@ -314,16 +315,16 @@ def test_a_run_that_fails_writes_nothing(tmp_path):
 
 
 def test_images_are_the_digits_or_a_folder_whole_or_the_first_few(tmp_path):
-    for whole, part in zip(data.digits(), experiment.images("", 10), strict=True):
+    for whole, part in zip(data.digits(), common.images("", 10), strict=True):
         assert len(part) == 10
         assert part.fingerprint == whole[:10].fingerprint
-    assert [len(part) for part in experiment.images("")] == [8000, 2000]
+    assert [len(part) for part in common.images("")] == [8000, 2000]
     for name, n in (("train", 4), ("t10k", 3)):
         header = struct.pack(">4B3I", 0, 0, 8, 3, n, 1, 2)
         (tmp_path / f"{name}-images-idx3-ubyte").write_bytes(header + bytes(range(2 * n)))
         (tmp_path / f"{name}-labels-idx1-ubyte").write_bytes(struct.pack(">4BI", 0, 0, 8, 1, n) + bytes(range(n)))
-    assert [len(part) for part in experiment.images(str(tmp_path))] == [4, 3]
-    first, _ = experiment.images(str(tmp_path), 2)
+    assert [len(part) for part in common.images(str(tmp_path))] == [4, 3]
+    first, _ = common.images(str(tmp_path), 2)
     np.testing.assert_allclose(first.x, np.array([[0, 1], [2, 3]]) / 255, rtol=1e-6)
 
 
@@ -350,18 +351,18 @@ def test_images_are_the_digits_or_a_folder_whole_or_the_first_few(tmp_path):
     ],
 )
 def test_a_verdict_passes_in_its_band_and_says_which(found, low, high, line):
-    assert experiment.verdict("a claim", found, low, high) == line
+    assert common.verdict("a claim", found, low, high) == line
 
 
 def test_one_end_of_a_band_is_enough():
-    assert experiment.verdict("a claim", 3, low=2) == "PASS  a claim: 3, expected at least 2"
-    assert experiment.verdict("a claim", 3, high=2) == "FAIL  a claim: 3, expected at most 2"
+    assert common.verdict("a claim", 3, low=2) == "PASS  a claim: 3, expected at least 2"
+    assert common.verdict("a claim", 3, high=2) == "FAIL  a claim: 3, expected at most 2"
 
 
 def test_of_many_draws_the_median_is_judged_and_the_interval_told():
     found = populations.summary(np.arange(1.0, 11.0))
     said = "a claim: 5.5 (2 to 9, 10 draws), expected"
-    assert experiment.verdict("a claim", found, 5, 6) == f"PASS  {said} 5 to 6"
-    assert experiment.verdict("a claim", found, 6, 9) == f"FAIL  {said} 6 to 9"
+    assert common.verdict("a claim", found, 5, 6) == f"PASS  {said} 5 to 6"
+    assert common.verdict("a claim", found, 6, 9) == f"FAIL  {said} 6 to 9"
     nothing = populations.summary([np.nan])
-    assert experiment.verdict("a claim", nothing, high=9).startswith("FAIL  a claim: nan (nan to nan, 0 draws)")
+    assert common.verdict("a claim", nothing, high=9).startswith("FAIL  a claim: nan (nan to nan, 0 draws)")

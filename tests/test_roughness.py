@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from jaxcost import bending
+from jaxcost.measures import roughness
 
 
 def rng(seed=0):
@@ -38,7 +38,7 @@ def test_roughness_of_a_quadratic_is_the_norm_of_its_hessian_in_half_widths(k, s
     axes, hessian = axes_of(k, halves), symmetric(k, seed)
     expected = np.linalg.norm(halves[:k, None] * hessian * halves[:k])
     values = 5 + quadratic(axes, hessian, rng(seed).normal(size=k))
-    assert bending.roughness(axes, values) == pytest.approx(expected, rel=1e-9)
+    assert roughness.roughness(axes, values) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -50,8 +50,8 @@ def test_roughness_of_any_plane_and_line_is_that_of_its_differences(seed):
     yy = np.diff(values, 2, axis=1)[1:-1] / g**2
     xy = np.gradient(np.gradient(values, h, axis=0), g, axis=1)[1:-1, 1:-1]  # central within
     expected = np.sqrt(np.mean(xx**2 + yy**2 + 2 * xy**2))
-    assert bending.roughness((x, y), values) == pytest.approx(expected)
-    line = bending.roughness((x,), values[:, 0])
+    assert roughness.roughness((x, y), values) == pytest.approx(expected)
+    line = roughness.roughness((x,), values[:, 0])
     assert line == pytest.approx(np.sqrt(np.mean((np.diff(values[:, 0], 2) / h**2) ** 2)))
 
 
@@ -60,16 +60,18 @@ def test_roughness_is_the_same_however_the_plane_is_turned(angle):
     axes = [np.linspace(-4, 4, 121)] * 2
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     hessian = np.diag([3.0, -0.5])
-    expected = bending.roughness(axes, quadratic(axes, hessian))
-    assert bending.roughness(axes, quadratic(axes, turn @ hessian @ turn.T)) == pytest.approx(expected, rel=1e-9)
+    expected = roughness.roughness(axes, quadratic(axes, hessian))
+    assert roughness.roughness(axes, quadratic(axes, turn @ hessian @ turn.T)) == pytest.approx(expected, rel=1e-9)
     hill = lambda s: np.exp(-((s / [0.6, 1.1]) ** 2).sum(-1))  # has died away before it reaches the edge
-    expected = bending.roughness(axes, hill(grid(axes)))
-    assert bending.roughness(axes, hill(grid(axes) @ turn)) == pytest.approx(expected, rel=0.01)
+    expected = roughness.roughness(axes, hill(grid(axes)))
+    assert roughness.roughness(axes, hill(grid(axes) @ turn)) == pytest.approx(expected, rel=0.01)
 
 
 def test_roughness_of_a_wave_tends_to_the_root_mean_square_of_its_second_derivative():
     x = np.linspace(0, 4, 4001)
-    assert bending.roughness((x,), np.sin(2 * np.pi * x)) == pytest.approx((2 * np.pi * 2) ** 2 / np.sqrt(2), rel=1e-3)
+    assert roughness.roughness((x,), np.sin(2 * np.pi * x)) == pytest.approx(
+        (2 * np.pi * 2) ** 2 / np.sqrt(2), rel=1e-3
+    )
 
 
 @pytest.mark.parametrize("floor", [0.0, 0.1])
@@ -77,13 +79,13 @@ def test_roughness_of_a_wave_tends_to_the_root_mean_square_of_its_second_derivat
 def test_neither_offset_slope_orientation_nor_coordinates_matter_to_roughness_and_units_do(k, floor):
     axes = axes_of(k)
     values = rng(k).normal(size=[*map(len, axes)])
-    found = bending.roughness(axes, values, floor)
+    found = roughness.roughness(axes, values, floor)
     for other in (values + 3, values + grid(axes).sum(-1), -values, np.flip(values), np.flip(values, 0)):
-        assert bending.roughness(axes, other, floor) == pytest.approx(found)
-    assert bending.roughness(axes[::-1], values.T, floor) == pytest.approx(found)
-    assert bending.roughness([5 * axis + 7 for axis in axes], values, floor) == pytest.approx(found)
-    assert bending.roughness([axis[::-1] for axis in axes], values, floor) == pytest.approx(found)
-    assert bending.roughness(axes, 7 * values, 7 * floor) == pytest.approx(7 * found)
+        assert roughness.roughness(axes, other, floor) == pytest.approx(found)
+    assert roughness.roughness(axes[::-1], values.T, floor) == pytest.approx(found)
+    assert roughness.roughness([5 * axis + 7 for axis in axes], values, floor) == pytest.approx(found)
+    assert roughness.roughness([axis[::-1] for axis in axes], values, floor) == pytest.approx(found)
+    assert roughness.roughness(axes, 7 * values, 7 * floor) == pytest.approx(7 * found)
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
@@ -91,32 +93,32 @@ def test_noise_within_the_floor_is_not_rough_even_on_a_slope(k):
     axes = axes_of(k)
     noise = rng(k).uniform(-1e-3, 1e-3, [*map(len, axes)])
     slope = grid(axes).sum(-1)
-    assert bending.roughness(axes, slope + noise) > 0.1
-    assert bending.roughness(axes, slope + noise, 1e-3) == 0
+    assert roughness.roughness(axes, slope + noise) > 0.1
+    assert roughness.roughness(axes, slope + noise, 1e-3) == 0
 
 
 def test_a_second_difference_of_four_floors_is_none_and_a_larger_one_counts_whole():
     x, f = np.arange(3.0), 0.25
-    assert bending.roughness((x,), [f, -f, f], f) == 0  # what noise can do at worst
-    assert bending.roughness((x,), [f, -1.1 * f, f], f) == pytest.approx(4.2 * f)
+    assert roughness.roughness((x,), [f, -f, f], f) == 0  # what noise can do at worst
+    assert roughness.roughness((x,), [f, -1.1 * f, f], f) == pytest.approx(4.2 * f)
     corners = np.array([[f, 0, -f], [0, 0, 0], [-f, 0, f]])
-    assert bending.roughness((x, x), corners, f) == 0
-    assert bending.roughness((x, x), 1.1 * corners, f) == pytest.approx(np.sqrt(2) * 4.4 * f / 4)
+    assert roughness.roughness((x, x), corners, f) == 0
+    assert roughness.roughness((x, x), 1.1 * corners, f) == pytest.approx(np.sqrt(2) * 4.4 * f / 4)
 
 
 def test_noise_below_the_floor_leaves_the_roughness_of_a_well_sampled_bowl():
     axes = [np.linspace(-1, 1, 21)] * 2
     bowl = quadratic(axes, np.diag([2.0, 1.0]))
     noise = rng().normal(size=bowl.shape) * 1e-4 / 8
-    assert bending.roughness(axes, bowl + noise, 1e-4) == pytest.approx(bending.roughness(axes, bowl), rel=1e-2)
+    assert roughness.roughness(axes, bowl + noise, 1e-4) == pytest.approx(roughness.roughness(axes, bowl), rel=1e-2)
 
 
 def test_axes_as_even_as_float32_can_be_are_even():
     for middle in (0, 1e2, 1e3):
         x = np.float32(middle) + np.linspace(-1, 1, 101, dtype=np.float32)
-        assert bending.roughness((x,), np.linspace(-1, 1, 101) ** 2) == pytest.approx(2)
+        assert roughness.roughness((x,), np.linspace(-1, 1, 101) ** 2) == pytest.approx(2)
     with pytest.raises(ValueError, match="expected 3 or more, even"):
-        bending.roughness((1e-8 * np.array([0, 1, 1.1]),), np.zeros(3))  # however small
+        roughness.roughness((1e-8 * np.array([0, 1, 1.1]),), np.zeros(3))  # however small
 
 
 @pytest.mark.parametrize(
@@ -141,24 +143,24 @@ def test_axes_as_even_as_float32_can_be_are_even():
 )
 def test_axes_and_values_that_do_not_do_are_refused(axes, values, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        bending.roughness(axes, values)
+        roughness.roughness(axes, values)
 
 
 @pytest.mark.parametrize("floor", [-1.0, np.nan])
-@pytest.mark.parametrize("measure", [bending.roughness, bending.bowl])
+@pytest.mark.parametrize("measure", [roughness.roughness, roughness.bowl])
 def test_a_floor_that_is_none_is_refused(measure, floor):
     with pytest.raises(ValueError, match=f"^floor={floor}, expected a number that is not negative$"):
         measure((np.arange(3.0),), np.arange(3.0), floor)
 
 
-@pytest.mark.parametrize("measure", [bending.quadratic_fit, bending.bowl])
+@pytest.mark.parametrize("measure", [roughness.quadratic_fit, roughness.bowl])
 def test_a_bowl_must_fit_its_axes_and_be_finite(measure):
     with pytest.raises(ValueError, match=r"^axes of the lengths \(3,\) and values of shape \(4,\), expected them "):
         measure((np.arange(3.0),), np.arange(4.0))
     with pytest.raises(ValueError, match=r"^axes of the lengths \(3, 2\) and values of shape \(2, 3\), expected them "):
         measure((np.arange(3.0), np.arange(2.0)), np.arange(6.0).reshape(2, 3))
     with pytest.raises(ValueError, match=r"^values of shape \(2,\), 1 not finite; expected finite numbers on a grid$"):
-        bending.bowl((np.arange(2.0),), [0.0, np.nan])
+        roughness.bowl((np.arange(2.0),), [0.0, np.nan])
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
@@ -167,17 +169,17 @@ def test_a_quadratic_is_a_bowl_whichever_way_it_bends_wherever_it_lies(k, seed):
     axes, values = axes_of(k), quadratic(axes_of(k), symmetric(k, seed), rng(seed).normal(size=k))
     for size, middle in ((1, 0), (1e-5, 3), (1e5, -7)):
         placed = [size * axis + middle for axis in axes]
-        assert bending.bowl(placed, values) == 1
-        np.testing.assert_allclose(bending.quadratic_fit(placed, values), values, atol=1e-8)
+        assert roughness.bowl(placed, values) == 1
+        np.testing.assert_allclose(roughness.quadratic_fit(placed, values), values, atol=1e-8)
 
 
 def test_shares_known_from_legendre_polynomials():
     x = np.linspace(-1, 1, 2001)
     y = np.linspace(-1, 1, 401)
-    assert bending.bowl((x,), x**3) == pytest.approx(21 / 25, abs=2e-3)  # its best quadratic is 3/5 x
-    assert bending.bowl((x,), x**4) == pytest.approx(1 - (64 / 11025) / (16 / 225), abs=2e-3)  # 1/5 - 9/25 - ...
-    assert bending.bowl((y, y), y[:, None] ** 2 * y) == pytest.approx(5 / 9, abs=5e-3)  # y / 3
-    assert bending.bowl((y, y), y[:, None] * y + 0 * y) == 1
+    assert roughness.bowl((x,), x**3) == pytest.approx(21 / 25, abs=2e-3)  # its best quadratic is 3/5 x
+    assert roughness.bowl((x,), x**4) == pytest.approx(1 - (64 / 11025) / (16 / 225), abs=2e-3)  # 1/5 - 9/25 - ...
+    assert roughness.bowl((y, y), y[:, None] ** 2 * y) == pytest.approx(5 / 9, abs=5e-3)  # y / 3
+    assert roughness.bowl((y, y), y[:, None] * y + 0 * y) == 1
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -185,28 +187,28 @@ def test_the_best_quadratic_is_that_of_polyfit_and_leaves_nothing_quadratic(seed
     x, y = np.linspace(3, 8, 30), np.linspace(-1, 0, 12)
     line = rng(seed).normal(size=30)
     fit = np.polynomial.Polynomial.fit(x, line, 2)(x)
-    np.testing.assert_allclose(bending.quadratic_fit((x,), line), fit, atol=1e-10)
-    assert bending.bowl((x,), line) == pytest.approx(np.var(fit) / np.var(line))
+    np.testing.assert_allclose(roughness.quadratic_fit((x,), line), fit, atol=1e-10)
+    assert roughness.bowl((x,), line) == pytest.approx(np.var(fit) / np.var(line))
     plane = rng(seed).normal(size=(30, 12))
-    left = plane - bending.quadratic_fit((x, y), plane)
+    left = plane - roughness.quadratic_fit((x, y), plane)
     for i, j in itertools.product(range(3), range(3)):
         if i + j <= 2:
             assert abs(np.sum(left * (x - 5.5)[:, None] ** i * y**j)) < 1e-9
-    assert bending.bowl((x, y), plane) == pytest.approx(1 - np.var(left) / np.var(plane))
-    assert 0 <= bending.bowl((x, y), plane) <= 0.2
+    assert roughness.bowl((x, y), plane) == pytest.approx(1 - np.var(left) / np.var(plane))
+    assert 0 <= roughness.bowl((x, y), plane) <= 0.2
 
 
 def test_neither_units_offset_orientation_nor_coordinates_matter_to_the_share():
     axes = axes_of(2)
     values = rng().normal(size=(21, 16)) + quadratic(axes, 5 * np.eye(2))
     for floor in (0.0, 0.5):
-        found = bending.bowl(axes, values, floor)
+        found = roughness.bowl(axes, values, floor)
         assert 0.1 < found < 0.99
         for turned in (values + 9, -values, np.flip(values), np.flip(values, 1)):
-            assert bending.bowl(axes, turned, floor) == pytest.approx(found)
-        assert bending.bowl(axes[::-1], values.T, floor) == pytest.approx(found)
-        assert bending.bowl([3 * axes[0] + 1, axes[1][::-1]], values, floor) == pytest.approx(found)
-        assert bending.bowl(axes, 7 * values, 7 * floor) == pytest.approx(found)
+            assert roughness.bowl(axes, turned, floor) == pytest.approx(found)
+        assert roughness.bowl(axes[::-1], values.T, floor) == pytest.approx(found)
+        assert roughness.bowl([3 * axes[0] + 1, axes[1][::-1]], values, floor) == pytest.approx(found)
+        assert roughness.bowl(axes, 7 * values, 7 * floor) == pytest.approx(found)
 
 
 @pytest.mark.parametrize("k", [1, 2])
@@ -214,39 +216,39 @@ def test_a_bowl_with_noise_below_the_floor_is_a_bowl_and_noise_alone_says_nothin
     axes = axes_of(k)
     noise = rng().uniform(-0.5e-3, 0.5e-3, [*map(len, axes)])
     shallow = quadratic(axes, 4e-3 * np.eye(k))
-    assert bending.bowl(axes, shallow + noise) < 0.99
-    assert bending.bowl(axes, shallow + noise, 1e-3) == 1
-    assert np.isnan(bending.bowl(axes, noise, 1e-3))
-    assert np.isnan(bending.bowl(axes, np.full(noise.shape, 0.1)))
+    assert roughness.bowl(axes, shallow + noise) < 0.99
+    assert roughness.bowl(axes, shallow + noise, 1e-3) == 1
+    assert np.isnan(roughness.bowl(axes, noise, 1e-3))
+    assert np.isnan(roughness.bowl(axes, np.full(noise.shape, 0.1)))
 
 
 def test_one_point_axes_take_no_part():
     x = np.linspace(-1, 1, 30)
-    assert bending.bowl((x, [2.0]), x[:, None] ** 3) == pytest.approx(bending.bowl((x,), x**3))
-    assert np.isnan(bending.bowl(([2.0],), [3.0]))
-    assert bending.bowl(([2.0, 4.0],), [3.0, 5.0]) == 1
+    assert roughness.bowl((x, [2.0]), x[:, None] ** 3) == pytest.approx(roughness.bowl((x,), x**3))
+    assert np.isnan(roughness.bowl(([2.0],), [3.0]))
+    assert roughness.bowl(([2.0, 4.0],), [3.0, 5.0]) == 1
 
 
 def test_a_bowl_ends_between_half_widths_by_their_logarithms():
     widths = [0.01, 0.1, 1.0, 10.0]
-    assert bending.bowl_end(widths, [1, 1, 1, 0.8]) == pytest.approx(10**0.25)
-    assert bending.bowl_end(widths, [1, 0.95, 0.85, 1]) == pytest.approx(0.1)
-    assert bending.bowl_end(widths, [1, 0.95, 1, 1]) == np.inf  # 0.95 itself is a bowl
-    assert bending.bowl_end(widths, [1, 0.9, 1, 0.9]) == pytest.approx(10**-1.5)  # the first end
-    assert bending.bowl_end(widths, [1, 1, 0.8, 0.2], least=0.5) == pytest.approx(10**0.5)
-    assert bending.bowl_end(widths, [1, 1, 1, 1]) == np.inf
-    assert bending.bowl_end(widths, [0.5, 1, 1, 1]) == 0.01
+    assert roughness.bowl_end(widths, [1, 1, 1, 0.8]) == pytest.approx(10**0.25)
+    assert roughness.bowl_end(widths, [1, 0.95, 0.85, 1]) == pytest.approx(0.1)
+    assert roughness.bowl_end(widths, [1, 0.95, 1, 1]) == np.inf  # 0.95 itself is a bowl
+    assert roughness.bowl_end(widths, [1, 0.9, 1, 0.9]) == pytest.approx(10**-1.5)  # the first end
+    assert roughness.bowl_end(widths, [1, 1, 0.8, 0.2], least=0.5) == pytest.approx(10**0.5)
+    assert roughness.bowl_end(widths, [1, 1, 1, 1]) == np.inf
+    assert roughness.bowl_end(widths, [0.5, 1, 1, 1]) == 0.01
 
 
 def test_where_nothing_can_be_said_a_bowl_goes_on_and_draws_end_each_for_itself():
     widths = np.array([0.01, 0.1, 1.0])
-    assert bending.bowl_end(widths, [np.nan, np.nan, 0.9]) == pytest.approx(10**-0.5)
-    assert bending.bowl_end(widths, [np.nan] * 3) == np.inf
-    assert bending.bowl_end(widths, [1.0, np.nan, 1.0]) == np.inf
+    assert roughness.bowl_end(widths, [np.nan, np.nan, 0.9]) == pytest.approx(10**-0.5)
+    assert roughness.bowl_end(widths, [np.nan] * 3) == np.inf
+    assert roughness.bowl_end(widths, [1.0, np.nan, 1.0]) == np.inf
     shares = np.array([[1, 1, 0.9], [1, 1, 1], [0, 1, 1], [np.nan, 0.9, np.nan]])
-    np.testing.assert_allclose(bending.bowl_end(widths, shares), [10**-0.5, np.inf, 0.01, 10**-1.5])
-    np.testing.assert_allclose(bending.bowl_end(widths, shares, 0.01), [np.inf, np.inf, 0.01, np.inf])
-    assert bending.bowl_end(widths, np.ones((0, 3))).shape == (0,)
+    np.testing.assert_allclose(roughness.bowl_end(widths, shares), [10**-0.5, np.inf, 0.01, 10**-1.5])
+    np.testing.assert_allclose(roughness.bowl_end(widths, shares, 0.01), [np.inf, np.inf, 0.01, np.inf])
+    assert roughness.bowl_end(widths, np.ones((0, 3))).shape == (0,)
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
@@ -257,32 +259,32 @@ def test_curvature_is_that_of_known_eigenvalues_whichever_way_they_point(k):
     sizes[0, 0], sizes[9, -1] = -3, 4
     turns = np.linalg.qr(draws.normal(size=(10, k, k)))[0]
     hessians = np.einsum("mij,mj,mkj->mik", turns, sizes, turns)
-    assert bending.negative_curvature(hessians) == pytest.approx(0.3)
-    assert bending.negative_curvature(hessians.reshape(2, 5, k, k)) == pytest.approx(0.3)
-    assert bending.curvature_ratio(hessians) == pytest.approx(3 / 4)
-    assert bending.curvature_ratio(hessians.reshape(2, 5, k, k)) == pytest.approx(3 / 4)
-    assert bending.curvature_ratio(-hessians) == pytest.approx(4 / 3)
-    assert bending.curvature_ratio(100 * hessians) == pytest.approx(3 / 4)
-    assert bending.negative_curvature(100 * hessians, 299) == pytest.approx(0.1)
-    assert bending.negative_curvature(100 * hessians, 301) == 0
+    assert roughness.negative_curvature(hessians) == pytest.approx(0.3)
+    assert roughness.negative_curvature(hessians.reshape(2, 5, k, k)) == pytest.approx(0.3)
+    assert roughness.curvature_ratio(hessians) == pytest.approx(3 / 4)
+    assert roughness.curvature_ratio(hessians.reshape(2, 5, k, k)) == pytest.approx(3 / 4)
+    assert roughness.curvature_ratio(-hessians) == pytest.approx(4 / 3)
+    assert roughness.curvature_ratio(100 * hessians) == pytest.approx(3 / 4)
+    assert roughness.negative_curvature(100 * hessians, 299) == pytest.approx(0.1)
+    assert roughness.negative_curvature(100 * hessians, 301) == 0
 
 
 def test_a_curvature_as_negative_as_the_floor_is_none():
-    assert bending.negative_curvature([[[-1.0]], [[0.0]], [[1.0]]], 1.0) == 0
-    assert bending.negative_curvature([[[-1.0]], [[0.0]], [[1.0]]]) == pytest.approx(1 / 3)
+    assert roughness.negative_curvature([[[-1.0]], [[0.0]], [[1.0]]], 1.0) == 0
+    assert roughness.negative_curvature([[[-1.0]], [[0.0]], [[1.0]]]) == pytest.approx(1 / 3)
 
 
 def test_hessians_that_are_not_finite_are_left_out():
     hessians = np.array([np.diag([1.0, -2.0]), np.full((2, 2), np.nan), np.eye(2), np.diag([np.inf, -9.0])])
-    assert bending.negative_curvature(hessians) == 0.5
-    assert bending.curvature_ratio(hessians) == 2
+    assert roughness.negative_curvature(hessians) == 0.5
+    assert roughness.curvature_ratio(hessians) == 2
     for none in (hessians[[1, 3]], np.zeros((0, 2, 2))):
-        assert np.isnan(bending.negative_curvature(none))
-        assert np.isnan(bending.curvature_ratio(none))
+        assert np.isnan(roughness.negative_curvature(none))
+        assert np.isnan(roughness.curvature_ratio(none))
 
 
 def test_ratios_at_the_ends_of_their_range():
-    assert bending.curvature_ratio([np.eye(2), 3 * np.eye(2)]) == 0
-    assert bending.curvature_ratio([-np.eye(2)]) == np.inf
-    assert np.isnan(bending.curvature_ratio(np.zeros((4, 2, 2))))
-    assert bending.curvature_ratio([np.diag([2.0, -2.0])]) == 1
+    assert roughness.curvature_ratio([np.eye(2), 3 * np.eye(2)]) == 0
+    assert roughness.curvature_ratio([-np.eye(2)]) == np.inf
+    assert np.isnan(roughness.curvature_ratio(np.zeros((4, 2, 2))))
+    assert roughness.curvature_ratio([np.diag([2.0, -2.0])]) == 1

@@ -27,7 +27,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from tqdm import tqdm
 
-from jaxcost import blocks, hoist, resume
+from jaxcost.engine import blocks, hoist, resume
 
 MEMORY = 1 << 30  # bytes beyond images and parameters; what an ordinary machine has to spare
 BLOCK, CACHE = 7_500, 64 << 20  # images, and bytes of intermediates, on a CPU, see above; elsewhere memory bounds them

@@ -7,7 +7,7 @@ import itertools
 
 import numpy as np
 
-from jaxcost.variation import checked
+from jaxcost.measures.variation import checked
 
 
 def roughness(axes, values, floor=0.0):

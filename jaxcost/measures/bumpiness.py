@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxcost import bending, variation, waves
+from jaxcost.measures import frequency, roughness, variation
 
 
 class Minima(NamedTuple):
@@ -162,14 +162,14 @@ class Measures(NamedTuple):
         depth: depth of the deepest, in units of C, 0 without any.
         total_variation: in units of C (`variation.total_variation`).
         excess_variation: likewise, beyond what the ends ask for.
-        roughness: in units of C per squared half-width (`bending.roughness`).
+        roughness: in units of C per squared half-width (`roughness.roughness`).
         relative_roughness: the same over the standard deviation of the values; 6.6 of a parabola about its bottom.
-        bowl: share of the variance that a quadratic explains (`bending.bowl`).
+        bowl: share of the variance that a quadratic explains (`roughness.bowl`).
         information: information content of the steps (`variation.information`).
-        correlation_length: in half-widths (`waves.correlation_length`), averaged over the axes.
-        frequency: centre of the power spectrum, cycles a half-width (`waves.mean_frequency`).
-        chebyshev: coefficients along each axis for a thousandth of the range (`waves.chebyshev_number`).
-        negative_curvature: share of the slice where C bends down (`bending.negative_curvature`).
+        correlation_length: in half-widths (`frequency.correlation_length`), averaged over the axes.
+        frequency: centre of the power spectrum, cycles a half-width (`frequency.mean_frequency`).
+        chebyshev: coefficients along each axis for a thousandth of the range (`frequency.chebyshev_number`).
+        negative_curvature: share of the slice where C bends down (`roughness.negative_curvature`).
         curvature_ratio: the most negative curvature against the most positive one.
         bottoms: number of true minima on the slice (`critical.points`), and so on.
         saddles: number of true saddles.
@@ -201,7 +201,7 @@ def measure(axes, values, floor=0.0, *, at_nodes=None, hessians=None, kinds=None
         axes: the coordinates along each axis, equally spaced, three or more.
         values: C there.
         floor: noise of the values.
-        at_nodes: C at `waves.chebyshev_nodes` along the same axes, or None.
+        at_nodes: C at `frequency.chebyshev_nodes` along the same axes, or None.
         hessians: exact Hessians in the slice at the points of the grid, `[..., k, k]`, or None.
         kinds: `[m]`, the number of negative eigenvalues at each true critical point, or None.
 
@@ -221,24 +221,24 @@ def measure(axes, values, floor=0.0, *, at_nodes=None, hessians=None, kinds=None
     found |= {"minima": float(minima.count), "depth": minima.deepest}
     if np.isfinite(values).all():
         spacings = [2 / (len(axis) - 1) for axis in axes]  # in half-widths
-        rough, spread = bending.roughness(axes, values, floor), values.std()
-        lengths = waves.correlation_length(values, spacings, floor)
+        rough, spread = roughness.roughness(axes, values, floor), values.std()
+        lengths = frequency.correlation_length(values, spacings, floor)
         lengths = lengths[~np.isnan(lengths)]  # along an axis where there is noise alone there is none
         found |= {
             "total_variation": variation.total_variation(values, floor),
             "excess_variation": variation.excess_variation(values, floor),
             "roughness": rough,
             "relative_roughness": float(rough / spread) if np.ptp(values) > floor else nan,
-            "bowl": bending.bowl(axes, values, floor),
+            "bowl": roughness.bowl(axes, values, floor),
             "information": variation.information(values, floor),
             "correlation_length": float(lengths.mean()) if len(lengths) else nan,
-            "frequency": waves.mean_frequency(values, spacings, floor),
+            "frequency": frequency.mean_frequency(values, spacings, floor),
         }
     if at_nodes is not None and np.isfinite(at_nodes).all():
-        found["chebyshev"] = waves.chebyshev_number(at_nodes, floor=floor)
+        found["chebyshev"] = frequency.chebyshev_number(at_nodes, floor=floor)
     if hessians is not None:
-        found["negative_curvature"] = bending.negative_curvature(hessians)
-        found["curvature_ratio"] = bending.curvature_ratio(hessians)
+        found["negative_curvature"] = roughness.negative_curvature(hessians)
+        found["curvature_ratio"] = roughness.curvature_ratio(hessians)
     if kinds is not None:
         kinds, k = np.asarray(kinds), values.ndim
         found["bottoms"], found["tops"] = float(np.sum(kinds == 0)), float(np.sum(kinds == k))

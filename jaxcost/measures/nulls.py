@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from scipy import fft, signal
 
-from jaxcost import bending, bumpiness
+from jaxcost.measures import bumpiness, roughness
 
 
 class Compared(NamedTuple):
@@ -74,7 +74,7 @@ def fields(key, there, draws):
     nonfinite = np.sum(~np.isfinite(there.values))
     if nonfinite:
         raise ValueError(f"{nonfinite} of {np.size(there.values)} values are not finite, expected none: no spectrum")
-    smooth = bending.quadratic_fit(there.axes, there.values)
+    smooth = roughness.quadratic_fit(there.axes, there.values)
     shape, axes = smooth.shape, range(-smooth.ndim, 0)
     window = np.prod(np.meshgrid(*[signal.windows.hann(n, sym=False) for n in shape], indexing="ij"), 0)
     double = [2 * n for n in shape]

@@ -4,7 +4,7 @@ A script is `Settings` (a frozen dataclass, each field made by `setting` with it
 which returns a result and what to say of it, `draw(path)` which makes the figures from the file alone, and
 
     if __name__ == "__main__":
-        experiment.main(__doc__, Settings, run, draw)
+        common.main(__doc__, Settings, run, draw)
 """
 
 import argparse

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcost import blocks, cost
+from jaxcost import cost
+from jaxcost.engine import blocks
 
 
 def floor(C, origin, directions, points, values, *, count=16, largest=8, first=0):

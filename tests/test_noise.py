@@ -8,8 +8,10 @@ import numpy as np
 import optax
 import pytest
 
-from jaxcost import bumpiness, cost, data, descent, network, noise, populations, slices
+from jaxcost import cost, data, descent, network, populations, slices
 from jaxcost.data import Images
+from jaxcost.engine import noise
+from jaxcost.measures import bumpiness
 
 HALF_WIDTHS = [1e-4, 1e-3, 1e-2]
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxcost import blocks, cost
+from jaxcost import cost
+from jaxcost.engine import blocks
 
 
 class Quantity(NamedTuple):

@@ -1,0 +1,1 @@
+"""What makes the kit fast and safe. Nobody outside the package imports from here."""
