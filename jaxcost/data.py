@@ -53,17 +53,17 @@ class Images:
     x: jax.Array
     y: jax.Array
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.x.shape[0]
 
-    def __getitem__(self, which):
+    def __getitem__(self, which) -> "Images":
         """The chosen images, as `Images`; `which` is a slice, a mask or an array of indices."""
         if isinstance(which, int | np.integer):
             raise TypeError(f"images[{which}] is not a set of images; write images[{which} : {which + 1}]")
         return Images(self.x[which], self.y[which])
 
     @property
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """SHA-256 of shapes, types and bytes: two sets with the same fingerprint are the same set."""
         digest = hashlib.sha256()
         for array in (np.asarray(self.x), np.asarray(self.y)):
@@ -72,7 +72,7 @@ class Images:
         return digest.hexdigest()
 
 
-def one_hot(labels, classes=10):
+def one_hot(labels, classes=10) -> jax.Array:
     """Desired outputs: a 1 at the label and 0 elsewhere, float32 `[n, classes]`.
 
     Raises:
@@ -90,7 +90,17 @@ def one_hot(labels, classes=10):
     return jnp.asarray(np.eye(classes, dtype=np.float32)[labels])
 
 
-def read_idx(path, ndim, sha256=None):
+def labels(y) -> jax.Array:
+    """The class of each image, of labels `[n]` as they are, or of one-hot `[n, classes]`.
+
+    Example:
+        >>> labels(one_hot([3, 7])).tolist()
+        [3, 7]
+    """
+    return y if y.ndim == 1 else y.argmax(-1)
+
+
+def read_idx(path, ndim, sha256=None) -> np.ndarray:
     """Read one IDX file of unsigned bytes, gzipped or plain (told by its first bytes, not its name).
 
     The file is four bytes 0, 0, 8 (unsigned byte) and the number of axes, then each axis' length as a
@@ -151,7 +161,7 @@ def _shape(path, header, ndim, room):
     return shape
 
 
-def load(folder, classes=10):
+def load(folder, classes=10) -> tuple[Images, Images]:
     """Load any data set in the four-file IDX form: MNIST, Fashion-MNIST, KMNIST and others.
 
     Args:
@@ -169,7 +179,7 @@ def load(folder, classes=10):
     return _load(folder, "train", "t10k", classes)
 
 
-def digits():
+def digits() -> tuple[Images, Images]:
     """The handwritten digits inside the package, no network needed.
 
     They are the first 10,000 training images of MNIST, split here: the second part is *held out*, and is
@@ -187,7 +197,7 @@ def digits():
         return _load(folder, "train", "held-out")
 
 
-def mnist(folder=None, *, mirrors=MIRRORS, timeout=30.0):
+def mnist(folder=None, *, mirrors=MIRRORS, timeout=30.0) -> tuple[Images, Images]:
     """MNIST, 60,000 training and 10,000 test images, its bytes verified.
 
     Looks in `folder` if it is given; else in the folder that the environment variable `JAXCOST_MNIST`

@@ -1,7 +1,7 @@
 """Images, points or networks over the devices of a mesh, on one host or many; the mathematics does not change.
 
     C = devices.spread(C, devices.mesh())            every device holds a part of the images
-    C = devices.spread(C, devices.mesh(points=4))    of eight devices, four share a part and deal out the points
+    C = devices.spread(C, devices.mesh(points=4))    of eight devices, four share a part, and share out the points
     descent.ensemble(keys, ..., mesh=devices.mesh()) every device trains some of the networks
 
 Everything that takes a C takes a spread one: C itself, its gradient, per-image costs, accuracy, training, slices. Sums
@@ -11,8 +11,8 @@ divide: short parts are filled up with copies, which are not counted.
 A billion parameters on 256 devices, by arithmetic; not tried. f takes 2 operations a parameter and image.
 
 - Spread: a million images, 3,900 a device. Not spread: the parameters. Origin, u, v and the point P(s) are 4 GB each,
-  16 GB a device in float32. If u and v are made anew at each point from their keys, 8 GB: `directions.gaussian`, jitted
-  with the point's other work, gives the same numbers on every device.
+  16 GB a device in float32. If u and v are made anew at each point from their keys, 8 GB: a `directions.Recipe`
+  gives the same numbers on every device.
 - Moves: the origin, 4 GB to each device, once; of the directions two keys; one number for each point and block of
   images. (A gradient would move 4 GB.) So a plane asks next to nothing of the network between the devices.
 - Costs: 2e9 x 3,900 = 7.8e12 operations a device and point, 0.26 s at 3e13 a second, so 11 minutes for 51 x 51 points.
@@ -27,13 +27,14 @@ from dataclasses import replace
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from jaxcost.cost import Cost
 from jaxcost.engine.blocks import Spread
 
 
-def mesh(images=None, points=1):
-    """Devices of all processes in rows, one for each part of the images; the devices of a row deal out points.
+def mesh(images=None, points=1) -> Mesh:
+    """Devices of all processes in rows, one for each part of the images; the devices of a row share out points.
 
     Args:
         images: number of rows; None for as many as there are devices for.
@@ -58,7 +59,7 @@ def mesh(images=None, points=1):
     return jax.make_mesh((rows, points), ("images", "points"), axis_types=(AxisType.Auto,) * 2, devices=devices)
 
 
-def spread(C, mesh):
+def spread(C, mesh) -> Cost:
     """C with its images spread over the rows of a mesh, as evenly as they divide.
 
     Where several processes take part, each calls this with its own images, and C is the mean over all of them; their

@@ -1,7 +1,8 @@
-"""Directions to look along, for any parameter tree, that are what they say.
+"""Directions to look along, for any parameter tree, that are what they say; and the points that they lead to.
 
-A direction is a tuple of the same structure as the parameters. Leaves of one axis or none count as biases
-(also the scales of normalisation layers); all others as weights.
+A direction is a tuple of the same structure as the parameters. Their floating leaves move; in a direction all other
+leaves are 0 where they are numbers, and otherwise as they are. Leaves of one axis or none count as biases (also the
+scales of normalisation layers); all others as weights.
 """
 
 from functools import partial
@@ -13,27 +14,145 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
+from jaxcost.engine import trees
+
 BIASES = ("zero", "vector", "entry")
+NORMS = ("filter", "layer", None)
 
 
-class Principal(NamedTuple):
-    """Principal components of a trajectory.
+class Frame(NamedTuple):
+    """Where a slice lies: an origin and k directions, P(s) = origin + sum_k s_k d_k.
 
     Attributes:
-        directions: k orthonormal directions, the one along which the trajectory varies most first.
-        share: `[k]`, share of the trajectory's variance along each.
-        coordinates: `[steps, k]`, the steps projected, seen from the last step.
-        off: `[steps]`, distance of each step from the plane through the last step.
+        origin: the parameters at s = 0, a tuple of C's arguments.
+        directions: k tuples like it, or `Recipe`s for them.
     """
 
+    origin: Any
     directions: tuple[Any, ...]
-    share: np.ndarray
-    coordinates: np.ndarray
-    off: np.ndarray
+
+    def at(self, s) -> Any:
+        """The parameters at coordinates s, `[k]`, a tuple like the origin."""
+        return at(self.origin, self.directions, s)
+
+    def moving(self) -> "Frame":
+        """The floating leaves alone, all directions made.
+
+        Raises:
+            ValueError: nothing in the origin moves, or a direction is not like it.
+        """
+        origin = trees.moving(self.origin)
+        if not jax.tree.leaves(origin):
+            raise ValueError(f"nothing moves in the origin, {trees.shapes(self.origin)}; expected floating arrays")
+        made = [d.of(self.origin) if isinstance(d, Recipe) else d for d in self.directions]
+        return Frame(origin, tuple(trees.fitted(d, self.origin, f"direction {i}") for i, d in enumerate(made)))
 
 
-@jax.jit
-def gaussian(key, params):
+class Recipe(NamedTuple):
+    """What a random direction is made of. It takes no memory, and gives the same direction again and again.
+
+    Attributes:
+        key: data of a `jax.random.key`, of jax's default kind.
+        normalize: "filter", "layer" or None.
+        axis: as in `filter_normalized`.
+        biases: likewise.
+    """
+
+    key: np.ndarray
+    normalize: str | None
+    axis: int
+    biases: str
+
+    def of(self, params) -> Any:
+        """The direction itself."""
+        direction = gaussian(jax.random.wrap_key_data(jnp.asarray(self.key)), params)
+        if self.normalize is None:
+            return direction
+        return _normalized(direction, params, self.axis if self.normalize == "filter" else None, self.biases)
+
+
+def at(origin, directions, s) -> Any:
+    """P(s) = origin + sum_k s_k d_k, the parameters at coordinates s: floating leaves move, the rest stays.
+
+    Args:
+        origin: a tuple of C's arguments.
+        directions: k tuples like it, or `Recipe`s for them.
+        s: coordinates, `[k]`.
+
+    Returns:
+        A tuple like the origin, its leaves of the same types.
+
+    Raises:
+        ValueError: there are not as many coordinates as directions, or a direction is not like the origin.
+
+    Example:
+        >>> at((jnp.zeros(2),), [(jnp.array([1.0, 0.0]),), (jnp.array([0.0, 1.0]),)], [2.0, 3.0])[0].tolist()
+        [2.0, 3.0]
+    """
+    if np.shape(s) != (len(directions),):
+        raise ValueError(f"coordinates of shape {np.shape(s)}, expected one a direction, [{len(directions)}]")
+    frame = Frame(origin, tuple(directions)).moving()
+    moved = jax.tree.map(lambda p, *d: moved_leaf(s, (p, *d)), frame.origin, *frame.directions)
+    return trees.join(trees.split(origin)[1], moved)
+
+
+def moved_leaf(s, c) -> jax.Array:
+    """c_0 + sum_k s_k c_k, written out so that it fuses into the operation that reads it; of the type of c_0."""
+    total = c[0]
+    for k in range(len(c) - 1):
+        total = total + s[k] * c[k + 1]
+    return total.astype(c[0].dtype)
+
+
+def random(key, params, k=1, *, normalize="filter", axis=0, biases="zero") -> tuple:
+    """K random directions: independent N(0, 1) numbers, then normalised.
+
+    Args:
+        key: a `jax.random.key`.
+        params: the network, a tuple of C's arguments.
+        k: how many.
+        normalize: "filter" (Li et al. 2018), "layer", or None to leave them as drawn.
+        axis: which axis of a weight array counts neurons, see `filter_normalized`: 0 for `[to, from]`, -1 for the
+            kernels of Flax and Haiku.
+        biases: "zero", "vector" or "entry", see `filter_normalized`.
+
+    Returns:
+        A tuple of k directions, each a tuple like `params`.
+
+    Raises:
+        ValueError: an option is none of these.
+
+    Example:
+        >>> from jaxcost import network
+        >>> params = network.init(jax.random.key(0))
+        >>> u, v = random(jax.random.key(1), params, 2)
+        >>> bool(jnp.allclose(jnp.linalg.norm(u.w[0], axis=1), jnp.linalg.norm(params.w[0], axis=1)))
+        True
+    """
+    return tuple(one.of(params) for one in recipes(key, k, normalize=normalize, axis=axis, biases=biases))
+
+
+def recipes(key, k=1, *, normalize="filter", axis=0, biases="zero") -> tuple[Recipe, ...]:
+    """What `random` makes its directions of; they can stand in place of directions wherever a slice is made.
+
+    Of a large model a slice then keeps a few numbers in place of trees, and makes the directions anew when it needs
+    them. The same numbers each time, with one version of jax.
+
+    Example:
+        >>> from jaxcost import network
+        >>> params, key = network.init(jax.random.key(0)), jax.random.key(1)
+        >>> bool((recipes(key)[0].of(params).w[0] == random(key, params)[0].w[0]).all())
+        True
+    """
+    if normalize not in NORMS:
+        raise ValueError(f"normalize={normalize!r}, expected one of {', '.join(map(repr, NORMS))}")
+    _known(biases)
+    return tuple(
+        Recipe(np.asarray(jax.random.key_data(one)), normalize, axis, biases) for one in jax.random.split(key, k)
+    )
+
+
+def gaussian(key, params) -> Any:
     """A direction of independent N(0, 1) numbers, uniform over all directions once normalised.
 
     Example:
@@ -42,11 +161,16 @@ def gaussian(key, params):
         >>> print(f"{optax.tree.norm(u):.0f}")  # about the root of 13,002
         113
     """
+    return _direction(partial(_gaussian, key), params)
+
+
+@jax.jit
+def _gaussian(key, params):
     flat, unravel = ravel_pytree(params)
     return unravel(jax.random.normal(key, flat.shape, flat.dtype))
 
 
-def filter_normalized(direction, params, *, axis=0, biases="zero"):
+def filter_normalized(direction, params, *, axis=0, biases="zero") -> Any:
     """Give the direction's weights into each neuron the length of the network's: d_i <- d_i |w_i| / |d_i|.
 
     Li et al. 2018 (arXiv 1712.09913), section 4. Their reason is that rescaling the neurons of a ReLU
@@ -66,7 +190,8 @@ def filter_normalized(direction, params, *, axis=0, biases="zero"):
         A direction. Where a neuron's weights are all 0, so is the direction.
 
     Raises:
-        ValueError: `biases` is none of these, or a weight array has no such axis.
+        ValueError: `biases` is none of these, a weight array has no such axis, or the network has no weight arrays
+            at all, only vectors and numbers, so that `biases="zero"` would leave nothing.
 
     Example:
         >>> from jaxcost import network
@@ -79,7 +204,7 @@ def filter_normalized(direction, params, *, axis=0, biases="zero"):
     return _normalized(direction, params, axis, biases)
 
 
-def layer_normalized(direction, params, *, biases="zero"):
+def layer_normalized(direction, params, *, biases="zero") -> Any:
     """Give each weight array of the direction the length of the network's: d_l <- d_l |w_l| / |d_l|.
 
     Args:
@@ -88,20 +213,29 @@ def layer_normalized(direction, params, *, biases="zero"):
         biases: as in `filter_normalized`.
 
     Raises:
-        ValueError: `biases` is none of these.
+        ValueError: as `filter_normalized`.
     """
     return _normalized(direction, params, None, biases)
 
 
-@partial(jax.jit, static_argnames=("axis", "biases"))
 def _normalized(direction, params, axis, biases):
     """Weights scaled to length along all axes but `axis`, biases by their rule."""
-    if biases not in BIASES:
-        raise ValueError(f"biases={biases!r}, expected one of {', '.join(map(repr, BIASES))}")
+    _known(biases)
+    shapes = [leaf.shape for leaf in jax.tree.leaves(trees.moving(params))]
+    if biases == "zero" and not any(len(shape) > 1 for shape in shapes):
+        raise ValueError(
+            f"the parameters have the shapes {shapes}, vectors and numbers alone, which count as biases: with "
+            "biases='zero' nothing moves. Expected biases='vector' or 'entry', or a direction as drawn (`gaussian`)"
+        )
+    for shape in shapes:
+        if axis is not None and len(shape) > 1 and not -len(shape) <= axis < len(shape):
+            raise ValueError(f"axis={axis}, expected one of the {len(shape)} axes of a weight array of shape {shape}")
+    return _direction(partial(_scaled, axis, biases, trees.moving(direction)), params)
 
+
+@partial(jax.jit, static_argnames=("axis", "biases"))
+def _scaled(axis, biases, direction, params):
     def scaled(d, p):
-        if axis is not None and d.ndim > 1 and not -d.ndim <= axis < d.ndim:
-            raise ValueError(f"axis={axis}, expected one of the {d.ndim} axes of a weight array of shape {d.shape}")
         if d.ndim > 1:
             return _with_length(d, p, tuple(i for i in range(d.ndim) if axis is None or i != axis % d.ndim))
         if biases == "zero":
@@ -111,13 +245,18 @@ def _normalized(direction, params, axis, biases):
     return jax.tree.map(scaled, direction, params)
 
 
+def _known(biases):
+    if biases not in BIASES:
+        raise ValueError(f"biases={biases!r}, expected one of {', '.join(map(repr, BIASES))}")
+
+
 def _with_length(d, p, axes):
     """D scaled to the length of p along `axes`; 0 where d is."""
     length = lambda a: jnp.sqrt(jnp.sum(a * a, axes, keepdims=True))
     return jnp.where(length(d) > 0, d * length(p) / jnp.where(length(d) > 0, length(d), 1), 0)
 
 
-def orthonormal(u, v):
+def orthonormal(u, v) -> tuple[Any, Any]:
     """Two directions of length 1 at right angles that span the plane of u and v (Gram-Schmidt, done twice).
 
     Note that they are no longer filter-normalised.
@@ -130,34 +269,36 @@ def orthonormal(u, v):
         >>> e[0].tolist(), f[0].tolist()
         ([1.0, 0.0], [0.0, 1.0])
     """
+    (u, fixed), v = trees.split(u), trees.moving(v)
     unit = lambda a: optax.tree.scale(1 / optax.tree.norm(a), a)
     e, f = unit(u), v
     for _ in range(2):  # once more removes the rounding that the first time leaves where v is nearly parallel
         f = optax.tree.sub(f, optax.tree.scale(optax.tree.vdot(f, e), e))
     if not optax.tree.norm(f) > 1e-5 * optax.tree.norm(v):
         raise ValueError("u and v are parallel or of length 0: they span no plane")
-    return e, unit(f)
+    return trees.join(fixed, e), trees.join(fixed, unit(f))
 
 
-def cosine(u, v):
+def cosine(u, v) -> jax.Array:
     """Cosine of the angle between two directions, taken over all parameters.
 
     Example:
         >>> print(f"{cosine((jnp.array([1.0, 0.0]),), (jnp.array([1.0, 1.0]),)):.4f}")
         0.7071
     """
+    u, v = trees.moving(u), trees.moving(v)
     return optax.tree.vdot(u, v) / (optax.tree.norm(u) * optax.tree.norm(v))
 
 
-def between(a, b):
+def between(a, b) -> Any:
     """From network a to network b, `b - a`: with origin a, coordinate 0 is a and 1 is b.
 
     Goodfellow et al. 2015 (arXiv 1412.6544).
     """
-    return optax.tree.sub(b, a)
+    return _direction(lambda a: jax.tree.map(jnp.subtract, trees.moving(b), a), a)
 
 
-def through(a, b, c):
+def through(a, b, c) -> tuple[Any, Any]:
     """An orthonormal basis of the plane through three networks; a is the origin, b lies along the first.
 
     Garipov et al. 2018 (arXiv 1802.10026).
@@ -171,65 +312,7 @@ def through(a, b, c):
     return orthonormal(between(a, b), between(a, c))
 
 
-def principal(trajectory, k=2):
-    """The k directions along which a trajectory varies most, by singular value decomposition.
-
-    Steps are centred on their mean to find the directions, and then seen from the last one, which is where
-    a plane of the surface is centred; `off` is how far each step lies from that plane. Li et al. 2018
-    (arXiv 1712.09913), section 7. Compare `share` with that of a random walk: two components of one hold most
-    of its variance too (Antognini & Sohl-Dickstein 2018, arXiv 1806.08805).
-
-    Args:
-        trajectory: the parameters at each step, each leaf `[steps, ...]`, as in `descent.Run`.
-        k: number of directions, fewer than steps.
-
-    Returns:
-        A `Principal`.
-
-    Raises:
-        ValueError: there are not more than k steps, or they do not vary.
-    """
-    matrix = _matrix(trajectory)
-    if not 1 <= k < len(matrix):
-        raise ValueError(f"k={k} directions of {len(matrix)} steps, expected 1 to {len(matrix) - 1}")
-    _, s, rows = np.linalg.svd(matrix - matrix.mean(0), full_matrices=False)
-    if not s[k - 1] > 1e-6 * s[0]:
-        raise ValueError(f"the steps do not vary along {k} directions: singular values {s[:k]}")
-    last = jax.tree.map(lambda leaf: leaf[-1], trajectory)
-    flat, unravel = ravel_pytree(last)
-    directions = tuple(unravel(jnp.asarray(row, flat.dtype)) for row in rows[:k])
-    here, off = coordinates(trajectory, last, directions)
-    return Principal(directions, s[:k] ** 2 / np.sum(s**2), here, off)
-
-
-def coordinates(trajectory, origin, directions):
-    """Where networks lie on a slice: least-squares coordinates, and their distance from it.
-
-    Args:
-        trajectory: networks, each leaf `[steps, ...]`.
-        origin: tuple of parameters.
-        directions: k tuples like it, neither orthogonal nor of length 1 by need, but independent.
-
-    Returns:
-        `(coordinates, off)`, `[steps, k]` and `[steps]`, float64.
-
-    Example:
-        >>> steps = (jnp.array([[1.0, 2.0, 5.0]]),)
-        >>> axes = (jnp.array([2.0, 0.0, 0.0]),), (jnp.array([0.0, 1.0, 0.0]),)
-        >>> here, off = coordinates(steps, (jnp.zeros(3),), axes)
-        >>> here.round(6).tolist(), off.round(6).tolist()
-        ([[0.5, 2.0]], [5.0])
-    """
-    basis = np.stack([_vector(direction) for direction in directions], 1)
-    away = _matrix(trajectory) - _vector(origin)
-    here = np.linalg.lstsq(basis, away.T, rcond=None)[0].T
-    return here, np.linalg.norm(away - here @ basis.T, axis=1)
-
-
-def _vector(tree):
-    return np.concatenate([np.asarray(leaf, np.float64).ravel() for leaf in jax.tree.leaves(tree)])
-
-
-def _matrix(trajectory):
-    leaves = [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(trajectory)]
-    return np.concatenate([leaf.reshape(len(leaf), -1) for leaf in leaves], 1)
+def _direction(make, params):
+    """A direction from a function of the floating leaves of the parameters."""
+    moving, fixed = trees.split(params)
+    return trees.join(None if fixed is None else fixed.zeros(), make(moving))

@@ -1,12 +1,15 @@
 """The network f(x ; w, b) of the cheatsheet: layers of sigmoid neurons, written for one image."""
 
 import itertools
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
+
+from jaxcost.engine import trees
 
 
 class Params(NamedTuple):
@@ -21,7 +24,7 @@ class Params(NamedTuple):
     b: tuple[jax.Array, ...]
 
 
-def init(key, sizes=(784, 16, 16, 10), *, scale=None):
+def init(key, sizes=(784, 16, 16, 10), *, scale=None) -> Params:
     """Draw a random network.
 
     Args:
@@ -57,7 +60,7 @@ def _init(key, sizes, scale):
     return Params(w, b)
 
 
-def feedforward(x, w, b):
+def feedforward(x, w, b) -> jax.Array:
     """The output of the network for one image: a' = s(w a + b), layer by layer, a = x at first.
 
     s is the sigmoid, s(z) = 1 / (1 + exp(-z)). Nielsen 2015, equation (25).
@@ -78,15 +81,45 @@ def feedforward(x, w, b):
     return jax.nn.sigmoid(logits(x, w, b))
 
 
-def logits(x, w, b):
+def logits(x, w, b) -> jax.Array:
     """The last layer's weighted input z, before its sigmoid: the outputs that cross-entropies want, `[10]`."""
-    *hidden, (w_last, b_last) = zip(w, b, strict=True)
+    return _weighted_input(x, w, b, jax.nn.sigmoid)
+
+
+@cache  # the same activations give the same function, so that what is compiled for it is found again
+def mlp(hidden=jax.nn.sigmoid, output=None) -> Callable:
+    """A network of dense layers with any activations, `f(x, w, b)` for one image.
+
+    a' = hidden(w a + b) layer by layer; of the last layer output(w a + b), or the weighted input itself.
+
+    Args:
+        hidden: activation of the hidden layers, such as `jnp.tanh` or `jax.nn.relu`.
+        output: activation of the last layer; None for none, as cross-entropies of weighted inputs want it.
+
+    Returns:
+        A function for `cost.Cost`. `mlp(jax.nn.sigmoid, jax.nn.sigmoid)` computes what `feedforward` does.
+
+    Example:
+        >>> f, p = mlp(jnp.tanh), init(jax.random.key(0), (784, 32, 10))
+        >>> f(jnp.zeros(784), *p).shape, f is mlp(jnp.tanh)
+        ((10,), True)
+    """
+
+    def f(x, w, b):
+        z = _weighted_input(x, w, b, hidden)
+        return z if output is None else output(z)
+
+    return f
+
+
+def _weighted_input(x, w, b, hidden):
+    *layers, (w_last, b_last) = zip(w, b, strict=True)
     a = x
-    for w_layer, b_layer in hidden:
-        a = jax.nn.sigmoid(w_layer @ a + b_layer)
+    for w_layer, b_layer in layers:
+        a = hidden(w_layer @ a + b_layer)
     return w_last @ a + b_last
 
 
-def size(params):
-    """Number of parameters in any parameter tree; 13,002 for 784-16-16-10."""
-    return sum(jnp.size(leaf) for leaf in jax.tree.leaves(params))
+def size(params) -> int:
+    """Number of floating numbers in any parameter tree, which is what may move; 13,002 for 784-16-16-10."""
+    return sum(leaf.size for leaf in jax.tree.leaves(trees.moving(params)))

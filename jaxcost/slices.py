@@ -1,18 +1,19 @@
 """Slices of C: lines, planes and grids of any dimension, exact over all images, each with its noise floor.
 
-A slice is an affine map from coordinates to parameters, P(s) = origin + s_1 u + s_2 v. Every point is
+A slice is an affine map from coordinates to parameters, P(s) = origin + s_1 u + s_2 v (`directions.at`). Every point is
 computed from the origin, never from its neighbour. What is affine in the coordinates is computed once per
-block of images (`hoist`, `sweep`). Matrix products have full float32 precision on every device.
+block of images (`engine.hoist`). Matrix products have full float32 precision on every device.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxcost.engine import noise, quantities, sweep
+from jaxcost import cost
+from jaxcost.directions import Frame
+from jaxcost.engine import coordinates, noise, quantities, sweep
+from jaxcost.engine.program import MEMORY
 
 
 class Slice(NamedTuple):
@@ -20,8 +21,9 @@ class Slice(NamedTuple):
 
     Attributes:
         axes: the coordinates along each direction, `(alphas,)` or `(alphas, betas)` or more.
-        values: `values[i, j]` is C at `(alphas[i], betas[j])`, in the parameters' type. Non-finite values are kept.
-        floor: rounding noise of the values in units of C (`noise.floor`); no difference below it is evidence.
+        values: `values[i, j]` is C at `(alphas[i], betas[j])`, in the type of the model's cost. Non-finite values are
+            kept.
+        floor: rounding noise of the values in units of C (`engine.noise`); no difference below it is evidence.
         norms: Euclidean length of each direction.
         cosines: `[k, k]`, the cosine of each pair of directions.
         nonfinite: number of values that are infinite or NaN.
@@ -29,6 +31,8 @@ class Slice(NamedTuple):
             kind, sqrt(sum_x (C_x - C)^2 / (n (n - 1))). NaN where C is not finite, and for one image.
         per_class: None, or `[..., classes]`, the mean over the images of each class; NaN for a class without any.
         per_image: None, or `[..., n]`, the cost of each image; its mean along the last axis is C.
+        accuracy: None, or like values: the share of images whose largest output is the desired one.
+        frame: where the slice lies: origin and directions, as they were given.
     """
 
     axes: tuple[np.ndarray, ...]
@@ -40,23 +44,29 @@ class Slice(NamedTuple):
     standard_error: np.ndarray | None = None
     per_class: np.ndarray | None = None
     per_image: np.ndarray | None = None
+    accuracy: np.ndarray | None = None
+    frame: Frame | None = None
 
     @property
-    def alphas(self):
+    def alphas(self) -> np.ndarray:
         """Coordinates along the first direction."""
         return self.axes[0]
 
     @property
-    def betas(self):
+    def betas(self) -> np.ndarray:
         """Coordinates along the second direction."""
         return self.axes[1]
 
+    def at(self, s) -> Any:
+        """The parameters at coordinates s, `[k]`: a tuple of C's arguments."""
+        return self.frame.at(s)
 
-def line(C, origin, u, alphas, **options):
+
+def line(C, origin, u, alphas, **options) -> Slice:
     """C along a line, `values[i] = C(origin + alphas[i] u)`.
 
     Args:
-        C: a `cost.Cost`.
+        C: a `cost.Cost`, or several, as of `grid`.
         origin: tuple of C's arguments, as `Params` is.
         u: a direction, a tuple of the same structure.
         alphas: coordinates, `[points]`.
@@ -69,18 +79,21 @@ def line(C, origin, u, alphas, **options):
         ValueError: as `grid`.
 
     Example:
+        >>> import jax
         >>> from jaxcost import cost, data, directions, network
         >>> C = cost.Cost(data.digits()[1])
         >>> params = network.init(jax.random.key(0))
-        >>> u = directions.filter_normalized(directions.gaussian(jax.random.key(1), params), params)
-        >>> there = line(C, params, u, jnp.linspace(-1, 1, 5))
-        >>> there.values.shape, bool(jnp.allclose(there.values[2], C(*params)))
+        >>> (u,) = directions.random(jax.random.key(1), params)
+        >>> found = line(C, params, u, np.linspace(-1, 1, 5))
+        >>> found.values.shape, bool(np.allclose(found.values[2], C(*params)))
         ((5,), True)
+        >>> bool(np.allclose(found.values[4], C(*found.at([1.0]))))
+        True
     """
     return grid(C, origin, (u,), (alphas,), **options)
 
 
-def plane(C, origin, u, v, alphas, betas, **options):
+def plane(C, origin, u, v, alphas, betas, **options) -> Slice:
     """C on a plane, `values[i, j] = C(origin + alphas[i] u + betas[j] v)`.
 
     Args and errors as for `line`; `v` is another direction, and `betas` the coordinates along it.
@@ -89,140 +102,213 @@ def plane(C, origin, u, v, alphas, betas, **options):
         A `Slice` with values `[len(alphas), len(betas)]`.
 
     Example:
+        >>> import jax
         >>> from jaxcost import cost, data, directions, network
-        >>> C = cost.Cost(data.digits()[1])
+        >>> train, held_out = data.digits()
         >>> params = network.init(jax.random.key(0))
-        >>> u, v = (directions.gaussian(jax.random.key(i), params) for i in (1, 2))
-        >>> there = plane(C, params, u, v, jnp.linspace(-1, 1, 3), jnp.linspace(0, 1, 5), per_class=True)
-        >>> there.values.shape, there.per_class.shape
-        ((3, 5), (3, 5, 10))
+        >>> u, v = directions.random(jax.random.key(1), params, 2)
+        >>> axis, Cs = np.linspace(-1, 1, 3), (cost.Cost(train), cost.Cost(held_out))
+        >>> seen, unseen = plane(Cs, params, u, v, axis, axis, per_class=True, accuracy=True)
+        >>> unseen.values.shape, unseen.per_class.shape, unseen.accuracy.shape
+        ((3, 3), (3, 3, 10), (3, 3))
     """
     return grid(C, origin, (u, v), (alphas, betas), **options)
 
 
 def grid(
-    C, origin, directions, axes, *,
-    standard_error=False, per_class=False, per_image=False, memory=sweep.MEMORY, resume_file=None,
-):  # fmt: skip
-    """C on a grid of any dimension: `line` for k directions and k axes. Says what a long one takes, shows its progress.
+    C, origin, directions, axes, *, standard_error=False, per_class=False, per_image=False, accuracy=False,
+    memory=MEMORY, resume_file=None, progress=True,
+) -> Slice | tuple[Slice, ...]:  # fmt: skip
+    """C on a grid of any dimension k. Says beforehand how long a long one takes, and shows its progress.
 
     Args:
-        C: a `cost.Cost`.
-        origin: tuple of C's arguments.
-        directions: k tuples like it.
+        C: a `cost.Cost`; or a tuple of several of one model, such as those of training and of held-out images.
+        origin: tuple of C's arguments. Its floating leaves move, all others stay.
+        directions: k tuples like it, or `directions.Recipe`s.
         axes: k lists of coordinates.
-        standard_error: keep the standard error of C from its images; `per_class` and `per_image` keep it too.
+        standard_error: keep the standard error of C from its images; all options below keep it too.
         per_class: keep the mean cost of each class.
         per_image: keep the cost of each image.
+        accuracy: keep the share of images whose largest output is the desired one.
         memory: bytes to be taken beyond images and parameters, and beyond what is kept.
-        resume_file: path of an .npz for finished points: the same call takes up there what was stopped (`sweep`).
+        resume_file: path of an .npz for finished points: the same call takes up there what was stopped.
+        progress: show progress, and say how long a long evaluation takes.
 
     Returns:
-        A `Slice` whose `values[i1, ..., ik]` is C at `(axes[0][i1], ..., axes[k - 1][ik])`.
+        A `Slice` whose `values[i1, ..., ik]` is C at `(axes[0][i1], ..., axes[k - 1][ik])`; of several costs a tuple of
+        them, from one pass over the points.
 
     Raises:
         ValueError: a direction does not fit the origin; an axis is not a non-empty list of numbers; the images have no
             classes; the memory is too little; or the file belongs to another slice.
     """
-    origin, directions, axes = _checked(origin, directions, axes)
-    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
-    options = {"memory": memory, "resume_file": resume_file}
-    kept = {}
-    if standard_error or per_class or per_image:
-        detailed = quantities.Detailed(quantities.classes(C) if per_class else 0, per_image)
-        kept = sweep.sweep(detailed, C, origin, directions, points, **options)
-        values = kept.pop("values")
-    else:
-        values = sweep.sweep(quantities.VALUES, C, origin, directions, points, **options)
+    frame = Frame(origin, tuple(directions))
+    moving = frame.moving()
+    axes = coordinates.axes_on(moving, axes)
+    points = coordinates.product(axes)
+    Cs = _costs(C, origin)
+    detailed = standard_error or per_class or per_image or accuracy
+    classes = max(map(quantities.number_of_classes, Cs)) if per_class else 0
+    quantity = quantities.Detailed(classes, per_image, accuracy) if detailed else quantities.VALUES
+    found = sweep.over_points(quantity, Cs, moving, points, memory=memory, resume_file=resume_file, progress=progress)
+    norms, cosines = _lengths(moving.directions)
     shape = tuple(map(len, axes))
-    gram = np.array([[optax.tree.vdot(u, v) for v in directions] for u in directions], np.float64)
-    norms = np.sqrt(np.diag(gram))
-    with np.errstate(invalid="ignore"):  # a direction of length 0 has no angle: NaN
-        cosines = gram / np.outer(norms, norms)
-    return Slice(
-        axes=axes,
-        values=values.reshape(shape),
-        floor=noise.floor(C, origin, directions, points, values),
-        norms=norms,
-        cosines=cosines,
-        nonfinite=int(np.sum(~np.isfinite(values))),
-        **{name: of_points.reshape(shape + of_points.shape[1:]) for name, of_points in kept.items()},
-    )
+    slices = []
+    for one, kept in zip(Cs, found, strict=True):
+        kept = dict(kept) if detailed else {"values": kept}
+        values = kept.pop("values")
+        slices.append(
+            Slice(
+                axes=axes,
+                values=values.reshape(shape),
+                floor=noise.floor(one, moving, points, values),
+                norms=norms,
+                cosines=cosines,
+                nonfinite=int(np.sum(~np.isfinite(values))),
+                frame=frame,
+                **{name: of_points.reshape(shape + of_points.shape[1:]) for name, of_points in kept.items()},
+            )
+        )
+    return _as_given(C, slices)
 
 
-def evaluate(C, origin, directions, points, **options):
+def evaluate(C, origin, directions, points, **options) -> np.ndarray:
     """C at any points of a slice, with full matrix precision.
+
+    Args:
+        C: a `cost.Cost`, or a tuple of several, here and below.
+        origin: tuple of C's arguments; of a `Slice` origin and directions are `*slice.frame`.
+        directions: k tuples like it, here and below.
+        points: coordinates, `[m, k]`, here and below.
+        **options: `memory`, `resume_file` and `progress`, as of `grid`; here and below.
+
+    Returns:
+        `[m]`, a numpy array; of several costs a tuple of them.
+
+    Raises:
+        ValueError: there are no points, or not of one coordinate a direction.
+
+    Example:
+        >>> import jax
+        >>> from jaxcost import cost, data, directions, network
+        >>> C, params = cost.Cost(data.digits()[1]), network.init(jax.random.key(0))
+        >>> found = line(C, params, *directions.random(jax.random.key(1), params), [0.0, 1.0])
+        >>> bool(np.allclose(evaluate(C, *found.frame, [[1.0]])[0], found.values[1]))
+        True
+    """
+    return _over_points(quantities.VALUES, C, origin, directions, points, options)
+
+
+def derivatives(C, origin, directions, points, **options) -> tuple:
+    """C along a slice is a function of the coordinates: its value, gradient and Hessian there, by forward mode.
+
+    Returns:
+        `(values, gradients, hessians)`, numpy arrays `[m]`, `[m, k]` and `[m, k, k]`, per unit of coordinate; of
+        several costs a tuple of these.
+    """
+    return _over_points(quantities.DERIVATIVES, C, origin, directions, points, options)
+
+
+def _over_points(quantity, C, origin, directions, points, options):
+    moving = Frame(origin, tuple(directions)).moving()
+    points = coordinates.points_on(moving, points)
+    return _as_given(C, sweep.over_points(quantity, _costs(C, origin), moving, points, **options))
+
+
+def floor(C, origin, directions, points, values) -> float:
+    """Rounding noise of values of C that were computed at points of a slice, in whatever way, in units of C.
+
+    floor = max(4 max_i |values_i - C64(P(s_i))|, eps max_i |values_i|)
+
+    where i runs over 24 of the points, those of the largest costs among them, and C64 is the plain cost in float64 with
+    nothing hoisted. A `Slice` has its own already.
 
     Args:
         C: a `cost.Cost`.
         origin: tuple of C's arguments.
-        directions: k tuples like it; here and below.
-        points: coordinates, `[m, k]`; here and below.
-        **options: `memory` and `resume_file`, as of `grid`; here and below.
+        directions: k tuples like it.
+        points: coordinates, `[m, k]`.
+        values: `[m]`.
 
     Returns:
-        `[m]`, a numpy array of the type of the parameters.
-
-    Raises:
-        ValueError: there are no points, or not of one coordinate a direction.
+        A number; NaN if none of the values is finite.
     """
-    return sweep.sweep(quantities.VALUES, C, origin, directions, _points(origin, directions, points), **options)
+    moving = Frame(origin, tuple(directions)).moving()
+    points = coordinates.points_on(moving, points)
+    return noise.floor(*_costs(C, origin), moving, points, np.asarray(values))
 
 
-def derivatives(C, origin, directions, points, **options):
-    """C along a slice is a function of the coordinates: its value, gradient and Hessian there, by forward mode.
-
-    Returns:
-        `(values, gradients, hessians)`, numpy arrays `[m]`, `[m, k]` and `[m, k, k]`, per unit of coordinate.
-    """
-    return sweep.sweep(quantities.DERIVATIVES, C, origin, directions, _points(origin, directions, points), **options)
-
-
-def plan(C, origin, directions, points, *, memory=sweep.MEMORY):
-    """What `evaluate` will take, from the time of two points: a `sweep.Plan`.
+def plan(C, origin, directions, points, *, memory=MEMORY) -> sweep.Plan:
+    """What `evaluate` will take, from the time of two points.
 
     Example:
+        >>> import jax
         >>> from jaxcost import cost, data, directions, network
         >>> C, params = cost.Cost(data.digits()[1]), network.init(jax.random.key(0))
         >>> u = directions.gaussian(jax.random.key(1), params)
         >>> print(plan(C, params, (u,), np.zeros((1_000_000, 1))))  # doctest: +ELLIPSIS
         1,000,000 points x 2,000 images: about ... MB, 2,000 images together
     """
-    return sweep.plan(quantities.VALUES, C, origin, directions, _points(origin, directions, points), memory=memory)
+    moving = Frame(origin, tuple(directions)).moving()
+    points = coordinates.points_on(moving, points)
+    return sweep.plan(quantities.VALUES, _costs(C, origin), moving, points, memory=memory)
 
 
-def _points(origin, directions, points):
-    """Points as an array of the parameters' type.
-
-    Raises:
-        ValueError: there are none, or not of one coordinate a direction.
-    """
-    points = np.asarray(points, jax.tree.leaves(origin)[0].dtype)
-    if points.shape[1:] != (len(directions),) or not len(points):
-        raise ValueError(f"points have shape {points.shape}, expected [m, {len(directions)}] with at least one point")
-    return points
-
-
-def _checked(origin, directions, axes):
-    """The arguments of a grid, as tuples of arrays of one floating type.
+def check(C, slice_) -> None:
+    """Make sure that C is the cost that a slice shows, by its value at one point of the grid.
 
     Raises:
-        ValueError: they do not fit each other; says which and how.
+        ValueError: the slice does not know where it lies, or C has another value there.
+
+    Example:
+        >>> import jax
+        >>> from jaxcost import cost, data, directions, network
+        >>> (train, held_out), params = data.digits(), network.init(jax.random.key(0))
+        >>> found = line(cost.Cost(train), params, *directions.random(jax.random.key(1), params), [0.0, 1.0])
+        >>> check(cost.Cost(train), found)
+        >>> check(cost.Cost(held_out), found)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        ValueError: C is 2.7... at [0.0], and the slice 2.7...: a slice of another cost, or of other images
     """
-    origin = jax.tree.map(jnp.asarray, origin)
-    shapes = jax.tree.map(jnp.shape, origin)
-    for name, direction in zip("uvwxyz", directions, strict=False):
-        found = jax.tree.map(jnp.shape, direction)
-        if found != shapes or jax.tree.structure(direction) != jax.tree.structure(origin):
-            raise ValueError(f"the direction {name} is like {found}, expected it to be like the origin, {shapes}")
-    if len(axes) != len(directions):
-        raise ValueError(f"found {len(axes)} axes and {len(directions)} directions, expected as many of each")
-    types = {leaf.dtype for leaf in jax.tree.leaves(origin)}
-    if len(types) > 1 or not jnp.issubdtype(next(iter(types)), jnp.floating):
-        raise ValueError(f"the origin has the types {types}, expected one floating type")
-    (dtype,) = types
-    axes = tuple(np.asarray(axis, dtype) for axis in axes)
-    for name, axis in zip(("alphas", "betas", *("axis",) * len(axes)), axes, strict=False):
-        if axis.ndim != 1 or not len(axis) or not np.isfinite(axis).all():
-            raise ValueError(f"{name} have shape {axis.shape}, expected a list of at least one finite number")
-    return origin, tuple(jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), d) for d in directions), axes
+    if slice_.frame is None:
+        raise ValueError("the slice does not know where it lies (frame=None), expected one made by `slices`")
+    finite = np.argwhere(np.isfinite(slice_.values))
+    if not len(finite):
+        return
+    middle = (np.array(slice_.values.shape) - 1) / 2
+    index = tuple(finite[np.abs(finite - middle).sum(1).argmin()])
+    s = [axis[i] for axis, i in zip(slice_.axes, index, strict=True)]
+    found, shown = float(C(*slice_.at(s))), float(slice_.values[index])
+    largest = np.abs(slice_.values[np.isfinite(slice_.values)]).max()
+    if not abs(found - shown) <= max(4 * slice_.floor, 1e-5 * largest):
+        raise ValueError(
+            f"C is {found:.6g} at {[float(a) for a in s]}, and the slice {shown:.6g}: a slice of another cost, or of "
+            "other images"
+        )
+
+
+def _costs(C, origin):
+    """One or several costs of the floating leaves of their parameters, as a tuple.
+
+    Raises:
+        ValueError: there are none, or their images are spread over different meshes.
+    """
+    Cs = tuple(cost.split(one, origin)[0] for one in (C if isinstance(C, tuple) else (C,)))
+    meshes = {one.spread and one.spread.mesh for one in Cs}
+    if len(meshes) != 1:
+        raise ValueError(f"{len(Cs)} costs over {len(meshes)} meshes, expected one or more over the same devices")
+    return Cs
+
+
+def _as_given(C, found):
+    """The results of one cost alone, those of several as a tuple."""
+    return tuple(found) if isinstance(C, tuple) else found[0]
+
+
+def _lengths(directions):
+    """The Euclidean length of each direction, and the cosine of each pair."""
+    gram = np.array([[optax.tree.vdot(u, v) for v in directions] for u in directions], np.float64)
+    norms = np.sqrt(np.diag(gram))
+    with np.errstate(invalid="ignore"):  # a direction of length 0 has no angle: NaN
+        return norms, gram / np.outer(norms, norms)

@@ -1,17 +1,24 @@
-"""A function of images, over all of them in blocks: bounded memory, on one device or spread over many.
+"""A function of images, over all of them in blocks: bounded memory, full precision, on one device or many.
 
 Images are cut into blocks of one size. Where it does not divide their number, the last block begins earlier and sees
 some images again. On a mesh (`devices`) every device goes through the blocks of its own part; parts have one length,
 and the shorter ones are filled up with copies. The mask `new` tells a function which images of its block to count.
+
+All that the kit computes of images passes through `over_blocks`, and here is its one rule of precision: matrix products
+and convolutions are computed with all bits of their operands, also where a device would use fewer by default (TF32 on
+GPUs, bfloat16 on TPUs), for values, gradients, training and slices alike. What a model asks for itself it gets.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.extend import core
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+MEMORY = 256 << 20  # bytes for all intermediates of one block of images, were each kept
+PRECISION = "highest"
 
 
 class Spread(NamedTuple):
@@ -26,7 +33,7 @@ class Spread(NamedTuple):
     counts: tuple[int, ...]
 
 
-def over_blocks(f, images, spread, size, arguments, points=None):
+def over_blocks(f, images, spread, size, arguments, points=None) -> Any:
     """Stack `f(block of images, new, arguments)`; the program holds one block's intermediates at a time.
 
     Args:
@@ -42,6 +49,11 @@ def over_blocks(f, images, spread, size, arguments, points=None):
         The results of f, stacked along a new first axis, one entry a block; with `points`, what f returns for its
         share stands along the second axis, joined.
     """
+    with jax.default_matmul_precision(PRECISION):
+        return _over_blocks(f, images, spread, size, arguments, points)
+
+
+def _over_blocks(f, images, spread, size, arguments, points):
     rest = (arguments,) if points is None else (arguments, points)
     if spread is None:
         return _scan(f, images, None, size, rest)
@@ -77,7 +89,7 @@ def _scan(f, images, count, size, rest):
     return jax.lax.scan(step, None, jnp.arange(blocks))[1]
 
 
-def in_order(stacked, images, spread):
+def in_order(stacked, images, spread) -> jax.Array:
     """Per-image results of `over_blocks`, `[blocks, size, ...]`, as `[n, ...]`, each image once."""
     parts = 1 if spread is None else len(spread.counts)
     length = len(jax.tree.leaves(images)[0]) // parts
@@ -89,7 +101,7 @@ def in_order(stacked, images, spread):
     return jnp.concatenate([part[:count] for part, count in zip(whole, counts, strict=True)])
 
 
-def places(length, spread):
+def own_images(length, spread) -> jax.Array | None:
     """Where each image stands in arrays of this length, copies left out: `[n]`; None for 0, 1, 2, ..."""
     if spread is None:
         return None
@@ -97,38 +109,38 @@ def places(length, spread):
     return jnp.concatenate([i * part + jnp.arange(count) for i, count in enumerate(spread.counts)])
 
 
-def dealt(f, mesh, shared, cards):
-    """`f(*shared, *cards)`, where every device of a mesh computes its share along the first axis of the cards.
+def split_over(mesh, f, shared, split) -> Any:
+    """`f(*shared, *split)`, where every device of a mesh computes its share along the first axis of `split`.
 
     Args:
-        f: its results have that axis too.
         mesh: a mesh, or None for one device.
+        f: its results have that axis too.
         shared: a tuple of pytrees, the same on every device.
-        cards: a tuple of pytrees of arrays `[m, ...]`. m need not divide: some of the last are computed twice.
+        split: a tuple of pytrees of arrays `[m, ...]`. m need not divide: some of the last are computed twice.
 
     Returns:
         The results, `[m, ...]`, whole on every device.
     """
     if mesh is None:
-        return f(*shared, *cards)
-    m = len(jax.tree.leaves(cards)[0])
+        return f(*shared, *split)
+    m = len(jax.tree.leaves(split)[0])
     which = jnp.minimum(jnp.arange(math.ceil(m / mesh.size) * mesh.size), m - 1)
     on_device = jax.shard_map(
-        lambda shared, cards: f(*shared, *cards), mesh=mesh, in_specs=(PartitionSpec(), PartitionSpec(mesh.axis_names)),
+        lambda shared, split: f(*shared, *split), mesh=mesh, in_specs=(PartitionSpec(), PartitionSpec(mesh.axis_names)),
         out_specs=PartitionSpec(mesh.axis_names), check_vma=False,
     )  # fmt: skip
-    results = on_device(shared, jax.tree.map(lambda leaf: leaf[which], cards))
-    return everywhere(jax.tree.map(lambda leaf: leaf[:m], results), Spread(mesh, ()))
+    results = on_device(shared, jax.tree.map(lambda leaf: leaf[which], split))
+    return replicated(jax.tree.map(lambda leaf: leaf[:m], results), Spread(mesh, ()))
 
 
-def everywhere(tree, spread):
+def replicated(tree, spread) -> Any:
     """Results of `over_blocks`, summed or put in order, whole on every device."""
     if spread is None:
         return tree
     return jax.lax.with_sharding_constraint(tree, NamedSharding(spread.mesh, PartitionSpec()))
 
 
-def bytes_made(jaxpr):
+def bytes_made(jaxpr) -> int:
     """Bytes made by all equations of a jaxpr; of an equation that holds jaxprs, by theirs, loops counted once."""
     total = 0
     for eqn in jaxpr.eqns:

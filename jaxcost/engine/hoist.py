@@ -3,21 +3,23 @@
 On a slice the parameters are affine in the coordinates s, P(s) = origin + sum_k s_k d_k. So is everything
 that the model makes from them by linear operations, up to the first nonlinearity: for the first layer's
 weighted input z(s) = z_0 + sum_k s_k z_k, where each z_k is a product with the images that no longer depends
-on s. `split` traces the cost of ONE image, finds these values, computes their coefficients for all images,
+on s. `split` traces a function of ONE image, finds these values, computes their coefficients for all images,
 and leaves a residual that begins at the first nonlinearity.
 
-The residual is evaluated operation by operation with the image axis LAST, `[features, images]`. A plain vmap
-would move the image axis to the front wherever a bias is added, a transposition a layer.
+The residual is evaluated operation by operation with the image axis LAST (`batching`).
 """
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.extend import core
+
+from jaxcost import directions as frames
+from jaxcost.engine.batching import image_last, on_all_images
 
 CONSTANT, AFFINE, GENERAL = "constant", "affine", "general"
 
@@ -30,10 +32,6 @@ JOINTLY = {
     "split": FIRST, "convert_element_type": FIRST, "concatenate": slice(None), "select_n": slice(1, None),
 }  # fmt: skip
 BILINEAR = {"mul", "dot_general", "conv_general_dilated"}  # linear in each of two operands: one may be affine
-ELEMENTWISE = {  # in several operands, all of the shape of the result
-    "add", "sub", "add_any", "mul", "div", "rem", "max", "min", "pow", "atan2", "nextafter", "and", "or",
-    "xor", "eq", "ne", "lt", "le", "gt", "ge", "select_n",
-}  # fmt: skip
 INLINED = {"jit", "pjit", "closed_call", "core_call", "checkpoint", "remat"}
 PRODUCT = 1 / 8  # what a multiplication in a matrix product is taken to cost, in elementwise ones: a guess
 
@@ -53,21 +51,32 @@ class Kind(NamedTuple):
     batched: bool
 
 
-def split(f, origin, directions, data):
-    """Split the per-image costs along a slice into coefficients, computed here, and the rest.
+class Residual(NamedTuple):
+    """What is left to be done at each point s, `[k]`, given the coefficients; differentiable in s.
+
+    Attributes:
+        each: `each(s, coefficients)`, the results for each image, a pytree of `[n]`.
+        total: `total(s, coefficients, counted)`, their sums over the images where the mask `counted`, `[n]`, is True.
+    """
+
+    each: Callable
+    total: Callable
+
+
+def split(f, origin, directions, data) -> tuple[object, Residual]:
+    """Split what f says of each image along a slice into coefficients, computed here, and the rest.
 
     Args:
-        f: the cost of one image, `f(one, *params)`, where `one` is `data` without its first axes.
-        origin: tuple of the parameters at s = 0.
+        f: a number for one image, or a pytree of numbers, `f(one, *params)`, where `one` is `data` without its first
+            axes.
+        origin: tuple of the parameters at s = 0, floating arrays.
         directions: k tuples like `origin`.
         data: a pytree of arrays `[n, ...]`.
 
     Returns:
-        `(coefficients, residual)`, a pytree of arrays and a pure function such that
-        `residual(s, coefficients)[i] = f(data[i], *P(s))` for coordinates s of shape `[k]`, and
-        `residual(s, coefficients, counted)` is the sum of these over the images for which the mask `counted`,
-        `[n]`, is True. Differentiable in s. Where nothing that depends on the images is worth computing
-        beforehand, the residual is the plain `vmap` of f.
+        `(coefficients, residual)`, a pytree of arrays and two pure functions such that
+        `residual.each(s, coefficients)[i] = f(data[i], *P(s))`. Where nothing that depends on the images is worth
+        computing beforehand, they are the plain `vmap` of f.
 
     Example:
         >>> x = jnp.arange(6.0).reshape(3, 2)
@@ -75,22 +84,24 @@ def split(f, origin, directions, data):
         >>> w, u = (jnp.array([1.0, -1.0]),), (jnp.array([0.5, 0.5]),)
         >>> coefficients, residual = split(f, w, (u,), x)
         >>> s = jnp.array([2.0])
-        >>> bool(jnp.allclose(residual(s, coefficients), jax.vmap(lambda x: f(x, w[0] + 2 * u[0]))(x)))
+        >>> bool(jnp.allclose(residual.each(s, coefficients), jax.vmap(lambda x: f(x, w[0] + 2 * u[0]))(x)))
         True
     """
     one = jax.tree.map(lambda leaf: leaf[0], data)
-    closed = jax.make_jaxpr(f)(one, *origin)
+    closed, shapes = jax.make_jaxpr(f, return_shape=True)(one, *origin)
+    structure = jax.tree.structure(shapes)
+    plain = (origin, directions, data), _residual(partial(_plain, f), structure)
     if closed.effects:  # prints and callbacks must happen as the model says
-        return (origin, directions, data), partial(_plain, f)
-    program, inputs, output = _flatten(closed)
+        return plain
+    program, inputs, outputs = _flatten(closed)
     n_data = len(jax.tree.leaves(data))
     kinds = {v: Kind(CONSTANT, True) for v in inputs[:n_data]}
     kinds |= {v: Kind(AFFINE, False) for v in inputs[n_data:]}
-    later = _classify(program, output, kinds, len(directions))
-    needed = {v for values in ((output,), *(op.inputs for op in later)) for v in values if isinstance(v, int)}
+    later = _classify(program, outputs, kinds, len(directions))
+    needed = {v for values in (outputs, *(op.inputs for op in later)) for v in values if isinstance(v, int)}
     needed -= {v for op in later for v in op.outputs}
     if not any(kinds[v] == Kind(AFFINE, True) for v in needed):
-        return (origin, directions, data), partial(_plain, f)
+        return plain
 
     values = dict(zip(inputs[:n_data], jax.tree.leaves(data), strict=True))
     axes = dict.fromkeys(inputs[:n_data], 0)  # where the image axis stands; values made here have it last
@@ -99,58 +110,72 @@ def split(f, origin, directions, data):
     for op in program:
         if kinds[op.outputs[0]].word != GENERAL:
             _execute(op, values, axes, kinds)
-    frontier = {v: _image_last(values[v], axes.get(v)) for v in sorted(needed)}
-    return frontier, partial(_residual, later, output, {v: kinds[v] for v in frontier})
+    frontier = {v: image_last(values[v], axes.get(v)) for v in sorted(needed)}
+    n = len(jax.tree.leaves(data)[0])
+    rest = partial(_evaluated, later, outputs, {v: kinds[v] for v in frontier}, n)
+    return frontier, _residual(rest, structure)
 
 
-def _plain(f, s, coefficients, counted=None):
+def _residual(evaluated, structure):
+    """From `evaluated(s, coefficients)`, a list of `[..., n]`, yet to be summed over the axes before the last."""
+    whole = lambda results: structure.unflatten(results)
+    return Residual(
+        lambda s, coefficients: whole([_each(costs) for costs in evaluated(s, coefficients)]),
+        lambda s, coefficients, counted: whole([_total(costs, counted) for costs in evaluated(s, coefficients)]),
+    )
+
+
+def _plain(f, s, coefficients):
     """Nothing hoisted: the parameters at s, and f at every image."""
     origin, directions, data = coefficients
-    params = jax.tree.map(lambda *leaves: _at(s, leaves), origin, *directions)
-    costs = jax.vmap(f, (0, *(None,) * len(params)))(data, *params)
-    return costs if counted is None else _summed(costs, counted)
+    params = jax.tree.map(lambda *leaves: frames.moved_leaf(s, leaves), origin, *directions)
+    return jax.tree.leaves(jax.vmap(f, (0, *(None,) * len(params)))(data, *params))
 
 
-def _residual(later, output, kinds, s, coefficients, counted=None):
-    """Run what is left of the program at s."""
-    # f often ends in a sum over outputs; it is left to `_summed`, or done by a product as there
-    ends_in_sum = bool(later) and later[-1].eqn.primitive.name == "reduce_sum"
-    output, later = (later[-1].inputs[0], later[:-1]) if ends_in_sum else (output, later)
-    values = {v: _at(s, c) if kinds[v].word == AFFINE else c for v, c in coefficients.items()}
+def _evaluated(later, outputs, kinds, n, s, coefficients):
+    """Run what is left of the program at s: for each result `[..., n]`, to be summed over all axes but the last."""
+    later, outputs = _without_last_sums(later, outputs)
+    values = {v: frames.moved_leaf(s, c) if kinds[v].word == AFFINE else c for v, c in coefficients.items()}
     axes = {v: -1 for v in kinds if kinds[v].batched}
     for op in later:
         batched = any(axes.get(v) is not None for v in op.inputs if isinstance(v, int))
         arguments = [values[v] if isinstance(v, int) else v.val for v in op.inputs]
-        places = [axes.get(v) if isinstance(v, int) else None for v in op.inputs]
-        for v, value in zip(op.outputs, _image_last_call(op.eqn, arguments, places), strict=True):
+        image_axes = [axes.get(v) if isinstance(v, int) else None for v in op.inputs]
+        for v, value in zip(op.outputs, on_all_images(op.eqn, arguments, image_axes), strict=True):
             values[v], axes[v] = value, -1 if batched else None
-    costs = values[output]
-    if counted is not None:
-        return _summed(costs, counted)
+    found = [(values[v], axes.get(v)) if isinstance(v, int) else (jnp.asarray(v.val), None) for v in outputs]
+    return [
+        value if axis is not None else jnp.broadcast_to(value[..., None], (*value.shape, n)) for value, axis in found
+    ]
+
+
+def _without_last_sums(later, outputs):
+    """The program without the sums that end it, and what they would sum: left to `_each` and `_total`."""
+    read = [v for op in later for v in op.inputs if isinstance(v, int)] + list(outputs)
+    last = {op.outputs[0]: op for op in later if op.eqn.primitive.name == "reduce_sum"}
+    last = {v: op for v, op in last.items() if read.count(v) == 1 and v in outputs}
+    return [op for op in later if op.outputs[0] not in last], [last[v].inputs[0] if v in last else v for v in outputs]
+
+
+def _each(costs):
+    """The sum over all axes but the images', by a product as in `_total`."""
     flat = costs.reshape(-1, costs.shape[-1])
-    return _product(jnp.ones(len(flat), flat.dtype), flat) if ends_in_sum else costs
+    return flat[0] if costs.ndim == 1 else _product(jnp.ones(len(flat), flat.dtype), flat)
 
 
-def _summed(costs, counted):
+def _total(costs, counted):
     """The sum of `[..., n]` over the images that count, and over all else.
 
     Over the images first, which leaves next to nothing, and by a product: XLA's own sum draws what comes before it
     into its loop, and on a CPU computes it more slowly there. Where an image does not count its cost is replaced;
     multiplied by 0 a NaN would stay.
     """
+    costs = costs if jnp.issubdtype(costs.dtype, jnp.inexact) else costs.astype(float)
     costs = jnp.where(jnp.broadcast_to(counted, costs.shape), costs, 0)
     return _product(costs, jnp.ones(len(counted), costs.dtype)).sum()
 
 
 _product = partial(jnp.matmul, precision="highest")
-
-
-def _at(s, c):
-    """c_0 + sum_k s_k c_k, written out so that it fuses into the operation that reads it."""
-    total = c[0]
-    for k in range(len(c) - 1):
-        total = total + s[k].astype(total.dtype) * c[k + 1]
-    return total
 
 
 # -- the program ----------------------------------------------------------------------------------------
@@ -176,11 +201,10 @@ def _flatten(closed):
         return tuple(v if isinstance(v, core.Literal) else names[v] for v in jaxpr.outvars)
 
     inputs = [next(count) for _ in closed.jaxpr.invars]
-    (output,) = run(closed.jaxpr, closed.consts, inputs)
-    return program, inputs, output
+    return program, inputs, run(closed.jaxpr, closed.consts, inputs)
 
 
-def _classify(program, output, kinds, k):
+def _classify(program, outputs, kinds, k):
     """Fill in `kinds` and return the operations left for the residual.
 
     An affine value with an image axis costs k + 1 numbers an element to carry to every point. It is carried
@@ -199,7 +223,7 @@ def _classify(program, output, kinds, k):
                 again[v] = min(carry, compute)
                 if compute <= carry:
                     recomputed.add(id(op))
-    wanted, later = {output} if isinstance(output, int) else set(), []
+    wanted, later = {v for v in outputs if isinstance(v, int)}, []
     for op in reversed(program):
         if wanted & set(op.outputs) and (kinds[op.outputs[0]].word == GENERAL or id(op) in recomputed):
             later.append(op)
@@ -215,8 +239,9 @@ def _word(eqn, kinds):
     if any(kind.word == GENERAL for kind in kinds):
         return GENERAL
     name = eqn.primitive.name
-    if any(not jnp.issubdtype(v.aval.dtype, jnp.floating) for v in eqn.outvars):
-        return GENERAL
+    read = [eqn.invars[i] for i in affine]
+    if any(not jnp.issubdtype(v.aval.dtype, jnp.floating) or v.aval.dtype.itemsize < 4 for v in (*read, *eqn.outvars)):
+        return GENERAL  # whole numbers; and a type of few bits, which rounds so much that it makes a staircase
     if name == "gather" and eqn.params["fill_value"] not in (None, 0):
         return GENERAL  # what is filled in is a constant, and not linear in the operand
     if name in JOINTLY and affine <= set(range(len(kinds))[JOINTLY[name]]):
@@ -237,14 +262,11 @@ def _work(eqn):
     return max(size, *(v.aval.size for v in eqn.invars))
 
 
-# -- evaluation with the image axis last ----------------------------------------------------------------
-
-
 def _execute(op, values, axes, kinds):
     """Compute one constant or affine value; affine ones are stacks `[k + 1, ...]` of their coefficients."""
     arguments = [values[v] if isinstance(v, int) else v.val for v in op.inputs]
-    places = [axes.get(v) if isinstance(v, int) else None for v in op.inputs]
-    call = lambda *arguments: _image_last_call(op.eqn, arguments, places)
+    image_axes = [axes.get(v) if isinstance(v, int) else None for v in op.inputs]
+    call = lambda *arguments: on_all_images(op.eqn, arguments, image_axes)
     if kinds[op.outputs[0]].word == AFFINE:
         arguments, stacked = _stacks(op, arguments, kinds)
         call = jax.vmap(call, stacked)
@@ -271,38 +293,3 @@ def _stacks(op, arguments, kinds):
             affine[i] = True
         out.append(argument)
     return out, [0 if yes else None for yes in affine]
-
-
-def _image_last_call(eqn, arguments, places):
-    """One operation on all images: image axes stand at `places` (None: no such axis), the result's is last."""
-    call = partial(_bind, eqn)
-    if all(place is None for place in places):
-        return call(*arguments)
-    n = next(a.shape[place] for a, place in zip(arguments, places, strict=True) if place is not None)
-    name, params = eqn.primitive.name, eqn.params
-    shape = (*eqn.outvars[0].aval.shape, n)
-    if name in ELEMENTWISE:
-        return call(*map(partial(_spread, shape), arguments, places))
-    if name == "reshape":
-        return [_image_last(arguments[0], places[0]).reshape(shape)]
-    if name == "broadcast_in_dim":
-        axes = (*params["broadcast_dimensions"], len(shape) - 1)
-        return [lax.broadcast_in_dim(_image_last(arguments[0], places[0]), shape, axes)]
-    return jax.vmap(call, places, -1)(*arguments)
-
-
-def _bind(eqn, *arguments):
-    out = eqn.primitive.bind(*arguments, **eqn.primitive.get_bind_params(eqn.params))
-    return out if eqn.primitive.multiple_results else [out]
-
-
-def _spread(shape, argument, place):
-    """An operand of an elementwise operation, broadcast along the new last axis if it has none."""
-    if place is None:
-        argument = jnp.asarray(argument)
-        argument = argument[..., None] if argument.ndim == len(shape) - 1 else argument
-    return jnp.broadcast_to(_image_last(argument, place), shape)
-
-
-def _image_last(argument, place):
-    return jnp.moveaxis(argument, place, -1) if place is not None else argument

@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcost import cost
+from jaxcost import directions as frames
 from jaxcost.engine import blocks
 
 
-def floor(C, origin, directions, points, values, *, count=16, largest=8, first=0):
+def floor(C, frame, points, values, *, count=16, largest=8, first=0) -> float:
     """Rounding noise of a slice, estimated, in units of C: no dent shallower than this is evidence of anything.
 
     floor = max(4 max_i |values_i - C64(P(s_i))|, eps max_i |values_i|)
@@ -25,11 +25,10 @@ def floor(C, origin, directions, points, values, *, count=16, largest=8, first=0
     plain cost in float32, with a warning.
 
     Args:
-        C: a `cost.Cost`.
-        origin: tuple of C's arguments.
-        directions: as in `evaluate`.
-        points: likewise.
-        values: C there, as it was computed.
+        C: a `cost.Cost` of the floating leaves alone.
+        frame: `(origin, directions)`, the directions like the origin (`directions.Frame.moving`).
+        points: coordinates, `[m, k]`.
+        values: C at the points, `[m]`, as it was computed.
         count: number of points to compare, spread evenly over those with finite values by the golden ratio.
         largest: number of points with the largest costs to compare, one or more.
         first: where in the golden sequence to begin: slices judged together should not compare the same points.
@@ -41,14 +40,14 @@ def floor(C, origin, directions, points, values, *, count=16, largest=8, first=0
     if not len(finite):
         return math.nan
     golden = (math.sqrt(5) - 1) / 2
-    spread = finite[((first + np.arange(min(count, len(finite)))) * golden % 1 * len(finite)).astype(int)]
+    evenly = finite[((first + np.arange(min(count, len(finite)))) * golden % 1 * len(finite)).astype(int)]
     highest = finite[np.argsort(np.abs(values[finite]))[-largest:]]
-    chosen = np.unique([*spread, *highest])
+    chosen = np.unique([*evenly, *highest])
     chosen = np.pad(chosen, (0, count + largest - len(chosen)), mode="edge")  # one number of points compiles once
-    size = C.block or max(
-        1, cost.MEMORY // (2 * C.bytes_of_one(*origin))
-    )  # 2: intermediates are twice as long in float64
-    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
+    origin, directions = frame
+    # intermediates are twice as long in float64
+    size = C.block or max(1, blocks.MEMORY // (2 * C.bytes_of_one(*origin)))
+    with jax.enable_x64(True):
         as64 = lambda tree: jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
         try:
             exact = _plain(C, as64(origin), as64(directions), as64(points[chosen]), size)
@@ -70,12 +69,11 @@ def _plain(C, origin, directions, points, size):
         images = jax.tree.map(cast, images)
 
         def at(s):
-            move = lambda leaf, *d: leaf + sum(a * b for a, b in zip(s, d, strict=True))
-            params = jax.tree.map(move, origin, *directions)
+            params = jax.tree.map(lambda leaf, *d: frames.moved_leaf(s, (leaf, *d)), origin, *directions)
             costs = jax.vmap(C.of_one, (0, *(None,) * len(params)))(images, *params)
             return jnp.where(new, costs, 0) @ jnp.ones(len(costs), costs.dtype)
 
         return jax.lax.map(at, points)
 
     sums = blocks.over_blocks(of_block, C.images, C.spread, size, (origin, directions, points))
-    return blocks.everywhere(sums.sum(0) / C.n, C.spread)
+    return blocks.replicated(sums.sum(0) / C.n, C.spread)

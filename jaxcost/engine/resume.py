@@ -12,9 +12,10 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from jaxcost import results
+from jaxcost.engine import hoist
 
 
-def identity(quantity, C, origin, directions, points, block, buffer):
+def identity(quantity, Cs, frame, points, block, buffer) -> dict:
     """All that the values of an evaluation depend on, by name; arrays and programs by their SHA-256.
 
     Of a model it knows the traced program and the arrays closed over, not what a callback does in it.
@@ -22,24 +23,23 @@ def identity(quantity, C, origin, directions, points, block, buffer):
     Returns:
         A dict of plain values. Two evaluations with the same one give the same bits.
     """
-    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), C.images)
-    here = results.here()
+    here, origin, spread = results.here(), frame[0], Cs[0].spread
     return {
-        "images": _of_parts(C.images),
-        "model": _of_program(jax.make_jaxpr(C.of_one)(one, *origin)),
+        "images": _joined(_of_parts(C.images) for C in Cs),
+        "model": _joined(_of_model(C, origin) for C in Cs),
         "origin": _of_arrays(origin),
-        "directions": _of_arrays(directions),
+        "directions": _of_arrays(frame[1]),
         "points": _of_arrays(points),
-        "quantity": _of_quantity(quantity, C, points[0]),
+        "quantity": _of_quantity(quantity, Cs[0], origin, points[0]),
         "block": block,
         "buffer": buffer,
-        "mesh": None if C.spread is None else [dict(C.spread.mesh.shape), list(C.spread.counts)],
+        "mesh": None if spread is None else [dict(spread.mesh.shape), [list(C.spread.counts) for C in Cs]],
         "versions": here["versions"],
         "device": f"{here['device']}, {_cores()} cores",
     }
 
 
-def taken_up(path, identity, into):
+def taken_up(path, identity, into) -> int:
     """Fill in what a file holds of an evaluation, and return the number of its finished points; 0 without a file.
 
     Args:
@@ -66,7 +66,7 @@ def taken_up(path, identity, into):
     return int(done)
 
 
-def keep(path, identity, done, values):
+def keep(path, identity, done, values) -> None:
     """Write the finished points, whole or not at all. Of several processes, the first writes."""
     if jax.process_index() == 0:
         results.save(path, {"done": done, "values": jax.tree.leaves(values)}, settings=identity)
@@ -131,13 +131,28 @@ def _of_program(closed):
     return hashlib.sha256((_without_addresses(closed) + _of_arrays(arrays)).encode()).hexdigest()
 
 
-def _of_quantity(quantity, C, s):
-    """Of what it makes of two images, whose costs stand in for the model's, and of its name."""
+def _of_model(C, origin):
+    """Of the traced cost of one image."""
+    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), C.images)
+    return _of_program(jax.make_jaxpr(C.of_one)(one, *origin))
+
+
+def _joined(digests):
+    """One digest of one or several; of one it is that."""
+    digests = list(digests)
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _of_quantity(quantity, C, origin, s):
+    """Of what it makes of two images, whose numbers stand in for the model's, and of its name."""
     two = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((2, *leaf.shape[1:]), leaf.dtype), C.images)
+    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), C.images)
+    wanted = jax.eval_shape(lambda image, origin: quantity.of_one(C, image, *origin), one, origin)
 
     def of_two(images, s):
-        costs = s.sum() * jnp.ones(2, s.dtype)
-        of_block = quantity.of_block(lambda s, *new: costs.sum() if new else costs, images, jnp.ones(2, bool), s)
+        each = lambda s: jax.tree.map(lambda a: (s.sum() * jnp.ones(2)).astype(a.dtype), wanted)
+        total = lambda s, new: jax.tree.map(jnp.sum, each(s))
+        of_block = quantity.of_block(hoist.Residual(each, total), jnp.ones(2, bool), images, s)
         stacked = jax.tree.map(lambda leaf: leaf[None, None], of_block)
         return quantity.combined(stacked, replace(C, images=images, spread=None))
 

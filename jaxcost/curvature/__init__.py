@@ -1,0 +1,1 @@
+"""The second derivatives of C over the whole space of parameters."""

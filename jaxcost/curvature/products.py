@@ -1,0 +1,61 @@
+"""Products of the Hessian H of C with directions, over all images, on the parameter tree."""
+
+from typing import Any
+
+import jax
+
+from jaxcost import cost
+from jaxcost.engine import trees
+
+
+def hvp(C, params, v) -> Any:
+    """H v, the derivative of the gradient of C along v.
+
+    Args:
+        C: a `cost.Cost`.
+        params: a tuple of C's arguments.
+        v: a direction, a tuple like `params`.
+
+    Returns:
+        A direction. What does not move is 0 in it.
+
+    Raises:
+        ValueError: v is not like the parameters.
+
+    Reference:
+        Pearlmutter 1994, *Neural Computation* 6.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxcost import data
+        >>> C = cost.Cost(data.digits()[1], f=lambda x, p: p, loss=lambda a, y: 3 * a[0] ** 2 + a[0] * a[1])
+        >>> hvp(C, (jnp.ones(2),), (jnp.array([1.0, 0.0]),))[0].round(4).tolist()
+        [6.0, 1.0]
+    """
+    C, moving = cost.split(C, params)
+    return trees.join(C.fixed and C.fixed.zeros(), _hvp(C, moving, trees.fitted(v, params, "v")))
+
+
+def hvps(C, params, vs) -> Any:
+    """H v for k directions at once.
+
+    Args:
+        C: a `cost.Cost`.
+        params: a tuple of C's arguments.
+        vs: directions, a tuple like `params` whose floating leaves have a first axis `[k]`.
+
+    Returns:
+        A tuple like `vs`.
+    """
+    C, moving = cost.split(C, params)
+    return trees.join(C.fixed and C.fixed.zeros(), _hvps(C, moving, trees.moving(vs)))
+
+
+@jax.jit
+def _hvp(C, params, v):
+    return jax.jvp(lambda params: jax.grad(lambda params: C(*params))(params), (params,), (v,))[1]
+
+
+@jax.jit
+def _hvps(C, params, vs):
+    return jax.vmap(_hvp, (None, None, 0))(C, params, vs)

@@ -1,0 +1,55 @@
+"""Coordinates of points of a slice, as arrays: checked, of one type, a row a point."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def product(axes) -> np.ndarray:
+    """All points of a grid in reading order, `[m, k]`, from its k axes.
+
+    Example:
+        >>> product(([0.0, 1.0], [5.0, 6.0])).tolist()
+        [[0.0, 5.0], [0.0, 6.0], [1.0, 5.0], [1.0, 6.0]]
+    """
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
+
+
+def dtype_of(moving) -> np.dtype:
+    """The widest type of what moves, and no fewer bits than float32: coordinates are not rounded to a narrow leaf's."""
+    return jnp.result_type(jnp.float32, *(leaf.dtype for leaf in jax.tree.leaves(moving.origin)))
+
+
+def points_on(moving, points) -> np.ndarray:
+    """Points as an array of the right type.
+
+    Args:
+        moving: the `directions.Frame` of the floating leaves.
+        points: coordinates, `[m, k]`.
+
+    Raises:
+        ValueError: there are no points, or not of one coordinate a direction.
+    """
+    points, k = np.asarray(points, dtype_of(moving)), len(moving.directions)
+    if points.shape[1:] != (k,) or not len(points):
+        raise ValueError(f"points have shape {points.shape}, expected [m, {k}] with at least one point")
+    return points
+
+
+def axes_on(moving, axes) -> tuple[np.ndarray, ...]:
+    """Axes as arrays of the right type.
+
+    Args:
+        moving: the `directions.Frame` of the floating leaves.
+        axes: k lists of coordinates.
+
+    Raises:
+        ValueError: they are not as many as directions, or one is no list of finite numbers.
+    """
+    if len(axes) != len(moving.directions):
+        raise ValueError(f"found {len(axes)} axes and {len(moving.directions)} directions, expected as many of each")
+    axes = tuple(np.asarray(axis, dtype_of(moving)) for axis in axes)
+    for name, axis in zip(("alphas", "betas", *("axis",) * len(axes)), axes, strict=False):
+        if axis.ndim != 1 or not len(axis) or not np.isfinite(axis).all():
+            raise ValueError(f"{name} have shape {axis.shape}, expected a list of at least one finite number")
+    return axes

@@ -1,0 +1,113 @@
+"""Where networks lie on a slice: coordinates, principal components of a training path, and the distance off."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from jaxcost.engine import trees
+
+
+class Principal(NamedTuple):
+    """Principal components of a trajectory.
+
+    Attributes:
+        directions: k orthonormal directions, the one along which the trajectory varies most first.
+        share: `[k]`, share of the trajectory's variance along each.
+        coordinates: `[steps, k]`, the steps projected, seen from the last step.
+        off: `[steps]`, distance of each step from the plane through the last step.
+    """
+
+    directions: tuple[Any, ...]
+    share: np.ndarray
+    coordinates: np.ndarray
+    off: np.ndarray
+
+
+def principal(trajectory, k=2) -> Principal:
+    """The k directions along which a trajectory varies most, by singular value decomposition.
+
+    Steps are centred on their mean to find the directions, and then seen from the last one, which is where
+    a plane of the surface is centred; `off` is how far each step lies from that plane. Li et al. 2018
+    (arXiv 1712.09913), section 7. Compare `share` with that of a random walk: two components of one hold most
+    of its variance too (Antognini & Sohl-Dickstein 2018, arXiv 1806.08805).
+
+    Args:
+        trajectory: the parameters at each step, each leaf `[steps, ...]`, as in `descent.Run`; or a list of them.
+        k: number of directions, fewer than steps.
+
+    Returns:
+        A `Principal`.
+
+    Raises:
+        ValueError: there are not more than k steps, or they do not vary; or these are no steps at all.
+    """
+    trajectory = _stacked(trajectory)
+    matrix = _matrix(trajectory)
+    if not 1 <= k < len(matrix):
+        raise ValueError(f"k={k} directions of {len(matrix)} steps, expected 1 to {len(matrix) - 1}")
+    _, s, rows = np.linalg.svd(matrix - matrix.mean(0), full_matrices=False)
+    if not s[k - 1] > 1e-6 * s[0]:
+        raise ValueError(f"the steps do not vary along {k} directions: singular values {s[:k]}")
+    last = trees.pick(trajectory, -1)
+    moving, fixed = trees.split(last)
+    flat, unravel = ravel_pytree(moving)
+    whole = lambda row: trees.join(fixed and fixed.zeros(), unravel(jnp.asarray(row, flat.dtype)))
+    directions = tuple(map(whole, rows[:k]))
+    here, off = coordinates(trajectory, last, directions)
+    return Principal(directions, s[:k] ** 2 / np.sum(s**2), here, off)
+
+
+def coordinates(trajectory, origin, directions) -> tuple[np.ndarray, np.ndarray]:
+    """Where networks lie on a slice: least-squares coordinates, and their distance from it.
+
+    Args:
+        trajectory: networks, each leaf `[steps, ...]`, or a list of them.
+        origin: tuple of parameters.
+        directions: k tuples like it, neither orthogonal nor of length 1 by need, but independent.
+
+    Returns:
+        `(coordinates, off)`, `[steps, k]` and `[steps]`, float64.
+
+    Example:
+        >>> steps = (jnp.array([[1.0, 2.0, 5.0]]),)
+        >>> axes = (jnp.array([2.0, 0.0, 0.0]),), (jnp.array([0.0, 1.0, 0.0]),)
+        >>> here, off = coordinates(steps, (jnp.zeros(3),), axes)
+        >>> here.round(6).tolist(), off.round(6).tolist()
+        ([[0.5, 2.0]], [5.0])
+    """
+    basis = np.stack([_vector(direction) for direction in directions], 1)
+    away = _matrix(_stacked(trajectory)) - _vector(origin)
+    here = np.linalg.lstsq(basis, away.T, rcond=None)[0].T
+    return here, np.linalg.norm(away - here @ basis.T, axis=1)
+
+
+def _vector(tree):
+    return np.concatenate([np.asarray(leaf, np.float64).ravel() for leaf in jax.tree.leaves(trees.moving(tree))])
+
+
+def _matrix(trajectory):
+    leaves = [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(trees.moving(trajectory))]
+    return np.concatenate([leaf.reshape(len(leaf), -1) for leaf in leaves], 1)
+
+
+def _stacked(trajectory):
+    """A trajectory as one tree, each array with a first axis of the steps.
+
+    Raises:
+        ValueError: it is a list of trees that are not alike, or its leaves have no common first axis.
+    """
+    if isinstance(trajectory, list):
+        structures = {jax.tree.structure(one) for one in trajectory}
+        if len(structures) != 1:
+            raise ValueError(f"a list of {len(trajectory)} networks of {len(structures)} structures, expected one")
+        stack = lambda *leaves: jnp.stack(leaves) if hasattr(leaves[0], "shape") else leaves[0]
+        trajectory = jax.tree.map(stack, *trajectory)
+    lengths = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(trees.moving(trajectory))}
+    if len(lengths) != 1 or lengths == {()}:
+        raise ValueError(
+            f"leaves of the lengths {sorted(lengths)}, expected one number of steps, the first axis of each"
+        )
+    return trajectory
