@@ -2,29 +2,46 @@
 
 A network is f(x ; w, b), image in, ten numbers out; its cost is C(w, b), a whole network in, one number for
 how wrong it is out. Here C is a pure, jitted, differentiable function over *all* images, and the rooms below
-are the instruments to look at it. Import the rooms themselves, `from jaxcost import cost, slices`:
+are the instruments to look at it. Import the rooms themselves: `from jaxcost import cost, slices`,
+`from jaxcost.measures import minima`.
 
-    data         images and desired outputs: embedded digits, IDX files, MNIST
-    network      the 784-16-16-10 network, its parameters
-    blocks       a function of images over all of them, in blocks, on one device or many
-    cost         costs of one image, and C(w, b)
-    devices      images, points or networks over the devices of a mesh
-    descent      gradient, downhill, training in a scan, ensembles
-    directions   random, normalised, orthonormal, principal directions
-    hoist        what is affine along a slice is computed once
-    results      one result, one file
-    resume       an evaluation that was stopped is taken up again
-    quantities   what is computed at each point: C, its derivatives, its make-up
-    sweep        C at many points of a slice: planned, in tiles
-    noise        how much of a slice is rounding
-    slices       lines, planes and grids of C, with their noise floor
-    critical     critical points of C on a slice, exact; which minima of a grid are minima of C
-    variation    how much the values go up and down
-    bending      how much they bend, and how far out a slice is a bowl
-    waves        how fast they change: correlation, spectrum, Chebyshev
-    bumpiness    minima with their depth and basins; every measure of a slice
-    nulls        the same measures of a bowl and of a random surface
-    populations  many slices, and what can be said of all: medians, intervals
-    plot         figures, drawn on given axes
-    experiment   what the scripts in experiments/ share
+The rooms by floors, from the ground: each imports only rooms above it in this list.
+
+    data                   images and desired outputs: embedded digits, IDX files, MNIST
+    losses                 the cost of one image
+    statistics             medians and intervals, tests, how many draws are needed
+    engine.trees           which leaves of a parameter tree move
+    network                the 784-16-16-10 network, its parameters
+    directions             random, normalised, orthonormal directions; P(s) = origin + sum_k s_k d_k
+    trajectories           where networks lie on a slice; principal components of a training path
+    engine.bars            progress, and its off switch
+    engine.blocks          a function of images over all of them: blocks, devices, precision
+    engine.batching        one operation of a traced program on all images
+    engine.hoist           what is affine along a slice is computed once
+    engine.structure       results as JSON and arrays
+    results                one result, one file
+    engine.resume          an evaluation that was stopped is taken up again
+    engine.quantities      what is computed at each point: C, its derivatives, its make-up
+    engine.coordinates     points of a slice, as arrays
+    engine.program         a quantity at the points of a slice, compiled within the memory
+    engine.sweep           a quantity at many points: planned, in tiles, to be taken up again
+    engine.noise           how much of a slice is rounding
+    engine.watched         what training records
+    cost                   C(w, b), accuracy, the distance of outputs
+    devices                images, points or networks over the devices of a mesh
+    descent                gradient, downhill, training in a scan, ensembles
+    slices                 lines, planes and grids of C, with their noise floor
+    measures.variation     how much the values of a slice go up and down
+    measures.roughness     how much they bend, and how far out a slice is a bowl
+    measures.frequency     how fast they change: correlation, spectrum, Chebyshev
+    measures.minima        local minima with depth, basins and merge tree
+    measures.bumpiness     every measure of a slice at once
+    populations            many slices: drawn, of given networks, resampled, by class
+    measures.critical      critical points of C on a slice; which minima of a grid are minima of C
+    measures.nulls         the same measures of a bowl, of random surfaces and random walks
+    curvature.products     products of the Hessian with directions
+    curvature.moments      trace and Frobenius norm of the Hessian, exactly
+    plot                   figures, drawn on given axes
 """
+
+__version__ = "0.2.0"

@@ -2,13 +2,14 @@
 
 import numpy as np
 from matplotlib.colors import LogNorm, Normalize
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 COLOURS = "viridis"  # perceptually uniform, and falls in lightness in print as C does
 LOG_FROM = 20  # ratio of largest to smallest cost from which a linear scale may hide the low ground
 
 
-def norm(values):
+def norm(values) -> Normalize:
     """A colour scale over the finite values.
 
     Logarithmic where they span more than a factor of LOG_FROM and most of them lie in the lower half of it.
@@ -19,13 +20,13 @@ def norm(values):
     return LogNorm(low, high) if wide else Normalize(low, high)
 
 
-def contour(ax, plane, minima=None, grid_only=None, *, bar=True, scale=None):
+def contour(ax, plane, minima=None, grid_only=None, *, bar=True, scale=None) -> None:
     """A plane as colour and level lines, alpha to the right and beta up, minima as dots, the origin as a cross.
 
     Args:
         ax: matplotlib axes.
         plane: a `slices.Slice` of two axes. Non-finite values are left white.
-        minima: a `bumpiness.Minima` to mark in red, or None.
+        minima: a `minima.Minima` to mark in red, or None.
         grid_only: another, to mark in white: those that `critical.settle` found to be none of C.
         bar: draw a colour bar, in units of C.
         scale: a `norm` to share between planes, or None for one of this plane's own.
@@ -65,7 +66,7 @@ def contour(ax, plane, minima=None, grid_only=None, *, bar=True, scale=None):
             drawn.ax.yaxis.get_major_formatter().set_useOffset(False)
 
 
-def surface(ax, plane):
+def surface(ax, plane) -> None:
     """A plane as a 3-D surface, on axes made with `projection="3d"`."""
     alphas, betas = np.meshgrid(plane.alphas, plane.betas, indexing="ij")
     values = np.where(np.isfinite(plane.values), plane.values, np.nan)
@@ -85,7 +86,7 @@ def surface(ax, plane):
     ax.set_zlabel("C")
 
 
-def line(ax, slice_, label=None, **style):
+def line(ax, slice_, label=None, **style) -> None:
     """C along a line, with its noise floor as a band (seldom wide enough to see)."""
     (drawn,) = ax.plot(slice_.alphas, slice_.values, label=label, **style)
     ax.fill_between(
@@ -100,7 +101,7 @@ def line(ax, slice_, label=None, **style):
     ax.set_ylabel("C")
 
 
-def band(ax, steps, values, label=None, **style):
+def band(ax, steps, values, label=None, **style) -> None:
     """A quantity by step: one curve, or of an ensemble `[networks, records]` the median between its extremes."""
     values = np.atleast_2d(values)
     (drawn,) = ax.plot(steps, np.median(values, 0), label=label, **style)
@@ -108,8 +109,8 @@ def band(ax, steps, values, label=None, **style):
         ax.fill_between(steps, values.min(0), values.max(0), color=drawn.get_color(), alpha=0.2, lw=0)
 
 
-def medians(ax, x, summaries, label=None, **style):
-    """A measure against something: medians joined, and as a band the interval of each (`populations.Summary`)."""
+def medians(ax, x, summaries, label=None, **style) -> Line2D:
+    """A measure against something: medians joined, and as a band the interval of each (`statistics.Summary`)."""
     middle, low, high = np.array([(s.median, s.low, s.high) for s in summaries], float).T
     (drawn,) = ax.plot(x, middle, label=label, **style)
     known = np.isfinite(low) & np.isfinite(high)
@@ -117,14 +118,14 @@ def medians(ax, x, summaries, label=None, **style):
     return drawn
 
 
-def trajectory(ax, coordinates, off=None):
+def trajectory(ax, coordinates, off=None) -> None:
     """A training path over a plane: `coordinates` `[steps, 2]`, each step as large as its distance `off` the plane."""
     ax.plot(*coordinates.T, color="white", lw=0.8)
     size = 10 if off is None else 4 + 60 * off / max(off.max(), 1e-12)
     ax.scatter(*coordinates.T, s=size, color="tab:red", edgecolors="white", linewidths=0.5, zorder=3)
 
 
-def image(ax, x, title="", **style):
+def image(ax, x, title="", **style) -> None:
     """One image `[pixels]`, square, black on white, with a title."""
     side = round(len(x) ** 0.5)
     ax.imshow(np.reshape(x, (side, -1)), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")

@@ -8,7 +8,6 @@ block of images (`engine.hoist`). Matrix products have full float32 precision on
 from typing import Any, NamedTuple
 
 import numpy as np
-import optax
 
 from jaxcost import cost
 from jaxcost.directions import Frame
@@ -72,9 +71,6 @@ def line(C, origin, u, alphas, **options) -> Slice:
         alphas: coordinates, `[points]`.
         **options: as of `grid`.
 
-    Returns:
-        A `Slice`.
-
     Raises:
         ValueError: as `grid`.
 
@@ -97,9 +93,6 @@ def plane(C, origin, u, v, alphas, betas, **options) -> Slice:
     """C on a plane, `values[i, j] = C(origin + alphas[i] u + betas[j] v)`.
 
     Args and errors as for `line`; `v` is another direction, and `betas` the coordinates along it.
-
-    Returns:
-        A `Slice` with values `[len(alphas), len(betas)]`.
 
     Example:
         >>> import jax
@@ -151,7 +144,7 @@ def grid(
     classes = max(map(quantities.number_of_classes, Cs)) if per_class else 0
     quantity = quantities.Detailed(classes, per_image, accuracy) if detailed else quantities.VALUES
     found = sweep.over_points(quantity, Cs, moving, points, memory=memory, resume_file=resume_file, progress=progress)
-    norms, cosines = _lengths(moving.directions)
+    norms, cosines = coordinates.lengths(moving.directions)
     shape = tuple(map(len, axes))
     slices = []
     for one, kept in zip(Cs, found, strict=True):
@@ -304,11 +297,3 @@ def _costs(C, origin):
 def _as_given(C, found):
     """The results of one cost alone, those of several as a tuple."""
     return tuple(found) if isinstance(C, tuple) else found[0]
-
-
-def _lengths(directions):
-    """The Euclidean length of each direction, and the cosine of each pair."""
-    gram = np.array([[optax.tree.vdot(u, v) for v in directions] for u in directions], np.float64)
-    norms = np.sqrt(np.diag(gram))
-    with np.errstate(invalid="ignore"):  # a direction of length 0 has no angle: NaN
-        return norms, gram / np.outer(norms, norms)

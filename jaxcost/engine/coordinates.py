@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 
 def product(axes) -> np.ndarray:
@@ -53,3 +54,16 @@ def axes_on(moving, axes) -> tuple[np.ndarray, ...]:
         if axis.ndim != 1 or not len(axis) or not np.isfinite(axis).all():
             raise ValueError(f"{name} have shape {axis.shape}, expected a list of at least one finite number")
     return axes
+
+
+def lengths(directions) -> tuple[np.ndarray, np.ndarray]:
+    """The Euclidean length of each of k directions, `[k]`, and the cosine of each pair, `[k, k]`.
+
+    Example:
+        >>> lengths([jnp.array([3.0, 4.0])])[0].tolist()
+        [5.0]
+    """
+    gram = np.array([[optax.tree.vdot(u, v) for v in directions] for u in directions], np.float64)
+    norms = np.sqrt(np.diag(gram))
+    with np.errstate(invalid="ignore"):  # a direction of length 0 has no angle: NaN
+        return norms, gram / np.outer(norms, norms)
