@@ -1,34 +1,46 @@
 """One result, one file: numbered arrays and one JSON text, in an .npz without pickle.
 
-The text holds the result's structure and where it comes from: settings, versions, device, time, and whatever
-the caller adds, such as the fingerprint of the images.
+The text holds the result's structure (`engine.structure` tells how) and where it comes from: settings, versions,
+device, time, and whatever the caller adds, such as the fingerprint of the images. A result type is stored by its
+name alone, so that it may move to another room, and may gain fields that have defaults: older files still load.
+
+A slice knows where it lies, and its file too: the origin and the directions are arrays of the file, each distinct
+array once, however many slices share it. For a large model, random directions are better kept as
+`directions.Recipe`s, small NamedTuples like any other, from which they are made anew with the origin.
 """
 
+import copy
 import datetime
-import importlib
 import json
 import os
 import platform
 import zipfile
 import zlib
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+
+from jaxcost.engine import structure
 
 FORMAT = 1
 DAMAGE = (ValueError, TypeError, AttributeError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
-PLAIN = (str, bool, int, float, type(None))
 
 
-def save(path, result, *, settings=None, **about):
+def save(path: str | os.PathLike, result: Any, *, settings: dict | None = None, **about: Any) -> None:
     """Write a result to `path`, whole or not at all: to a temporary name first, then renamed.
+
+    Equal arrays (in type, shape and bytes) are written once. Of a pytree that is no NamedTuple, tuple, list or dict
+    with text for keys, the leaves are written, each under its path; functions among them as text.
 
     Args:
         path: the file, ending in .npz; its folder is made.
-        result: any nesting of the kit's result types (`Slice`, `Run`, `Params`, ...), tuples, lists, dicts
-            with string keys, arrays, numbers, strings and None.
+        result: any nesting of NamedTuples (`Slice`, `Run`, your own), tuples, lists, dicts, other pytrees (Flax and
+            Equinox modules), arrays, keys, numbers, text and None.
         settings: a dict of what the result was made with.
         **about: more to know about it, such as `data=images.fingerprint`; plain values.
 
@@ -37,21 +49,19 @@ def save(path, result, *, settings=None, **about):
         TypeError: something in the result cannot be saved; names its place.
 
     Example:
-        >>> import tempfile, jaxcost.bumpiness as bumpiness
-        >>> path = Path(tempfile.mkdtemp()) / "minima.npz"
-        >>> save(path, bumpiness.local_minima(np.array([2.0, 0.0, 1.0])), settings={"seed": 0})
-        >>> load(path).depths.tolist(), provenance(path)["settings"]
-        ([1.0], {'seed': 0})
+        >>> import tempfile
+        >>> from jaxcost import network
+        >>> path = Path(tempfile.mkdtemp()) / "params.npz"
+        >>> save(path, network.init(jax.random.key(0), sizes=(3, 2)), settings={"seed": 0})
+        >>> load(path).w[0].shape, provenance(path)["settings"]
+        ((2, 3), {'seed': 0})
     """
     path = Path(path)
     if path.suffix != ".npz":
         raise ValueError(f"{path}: expected a name that ends in .npz")
-    arrays = {}
-    text = {
-        "format": FORMAT,
-        "structure": _described(result, "result", arrays),
-        "provenance": {**about, "settings": settings or {}, **here()},
-    }
+    described, arrays = structure.describe(result)
+    from_here = {**about, "settings": settings or {}, **here()}
+    text = {"format": FORMAT, "structure": described, "provenance": from_here}
     arrays["json"] = np.array(json.dumps(text, allow_nan=False))
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -65,29 +75,48 @@ def save(path, result, *, settings=None, **about):
         part.unlink(missing_ok=True)
 
 
-def load(path, like=None):
+def load(path: str | os.PathLike, like: Any = None, types: Iterable[type] = ()) -> Any:
     """Read a result back, as it was saved; arrays come back as numpy arrays.
 
     Args:
         path: the file.
-        like: a result of the structure, shapes and types that is expected, or None to take what is there.
+        like: a result of the structure, shapes and types that is expected, or None to take what is there. A pytree
+            that is no NamedTuple, tuple, list or dict comes back as what it is here, arrays of jax as arrays of jax,
+            and takes from here what is no value: its functions and its fixed settings. Arrays may be given as
+            `jax.ShapeDtypeStruct`s. Without `like`, such a pytree comes back as a dict from path to leaf.
+        types: classes of NamedTuples that are not this kit's, to come back as such, `(Result, Cut)`. One that is
+            given neither here nor in `like` comes back as a `collections.namedtuple` of its name and fields.
+
+    Returns:
+        The result. An array that occurs more than once in it is one array in memory, and read-only.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a result of this kit, or differs from what is expected; names what and where.
+        ValueError: it is not a result of this kit, lacks a field that has no default, has a field that its type
+            does not know, or differs from what is expected; names what and where.
+        TypeError: `types` holds something that is no NamedTuple.
+
+    Example:
+        >>> import collections, tempfile
+        >>> Cut = collections.namedtuple("Cut", "depth of")
+        >>> path = Path(tempfile.mkdtemp()) / "cut.npz"
+        >>> save(path, Cut(0.5, {"seeds": [3, 4]}))
+        >>> load(path)
+        Cut(depth=0.5, of={'seeds': [3, 4]})
+        >>> isinstance(load(path), Cut), isinstance(load(path, types=(Cut,)), Cut)
+        (False, True)
     """
     arrays = _read(path)
-    structure = _text(path, arrays)["structure"]
+    described = _text(path, arrays)["structure"]
     try:
-        found = _rebuilt(path, structure, arrays)
-    except (TypeError, AttributeError) as error:
-        raise ValueError(f"{path}: expected the structure of a result, found {structure} ({error})") from error
-    if like is not None:
-        _compare(path, found, like)
-    return found
+        if like is None:
+            return structure.rebuild(described, arrays, types=types)
+        return _fitted(structure.rebuild(described, arrays, types=types, tree=_Tree, static=_Static), like, "")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
-def provenance(path):
+def provenance(path: str | os.PathLike) -> dict:
     """What a file says of its origin: a dict with `settings`, `versions`, `device`, `made` and more.
 
     Raises:
@@ -97,7 +126,7 @@ def provenance(path):
     return _text(path, _read(path))["provenance"]
 
 
-def here():
+def here() -> dict:
     """Versions, device and time of this process, as a dict."""
     packages = ("jaxcost", "jax", "jaxlib", "numpy", "optax")
     return {
@@ -112,68 +141,6 @@ def _version(name):
         return metadata.version(name)
     except metadata.PackageNotFoundError:  # run from a checkout that is not installed
         return "not installed"
-
-
-def _described(value, place, arrays):
-    """The structure of a value as plain JSON; arrays go into `arrays`, numbered, so that no two names collide."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, PLAIN):
-        return {"value": repr(value)} if isinstance(value, float) and not np.isfinite(value) else value
-    if isinstance(value, np.ndarray | jax.Array):
-        if value.dtype.type.__module__ != "numpy" or value.dtype.hasobject:
-            raise TypeError(f"{place} is an array of {value.dtype}, expected numbers; save a seed, not a key")
-        name = f"array{len(arrays)}"
-        arrays[name] = np.asarray(value)
-        return {"array": name}
-    if isinstance(value, dict):
-        if not all(isinstance(name, str) for name in value):
-            raise TypeError(f"{place} has the keys {list(value)}, expected strings")
-        return {"dict": {name: _described(item, f"{place}/{name}", arrays) for name, item in value.items()}}
-    if hasattr(value, "_fields") and type(value).__module__.startswith("jaxcost."):
-        fields = {name: _described(getattr(value, name), f"{place}/{name}", arrays) for name in value._fields}
-        return {"type": f"{type(value).__module__}.{type(value).__name__}", "fields": fields}
-    if type(value) in (tuple, list):
-        items = [_described(item, f"{place}/{i}", arrays) for i, item in enumerate(value)]
-        return {type(value).__name__: items}
-    raise TypeError(f"{place} is a {type(value).__name__}, expected a result of this kit, a dict, list or array")
-
-
-def _rebuilt(path, text, arrays):
-    """A value from its structure."""
-    if not isinstance(text, dict):
-        return text
-    again = lambda item: _rebuilt(path, item, arrays)
-    match text:
-        case {"value": ("nan" | "inf" | "-inf") as number}:
-            return float(number)
-        case {"array": place}:
-            if place not in arrays:
-                raise ValueError(f"{path}: expected an array {place}, found {sorted(arrays)}")
-            return arrays[place]
-        case {"dict": items}:
-            return {name: again(item) for name, item in items.items()}
-        case {"tuple": items}:
-            return tuple(map(again, items))
-        case {"list": list(items)}:
-            return list(map(again, items))
-        case {"type": name, "fields": fields}:
-            kind = _kind(path, name)
-            if set(kind._fields) != set(fields):
-                raise ValueError(f"{path}: {name} has the fields {kind._fields}, the file {tuple(fields)}")
-            return kind(**{field: again(item) for field, item in fields.items()})
-    raise ValueError(f"{path}: expected the structure of a result, found {text}")
-
-
-def _kind(path, name):
-    """A result type of this kit by its name; nothing else is ever imported or called."""
-    module, _, attribute = name.rpartition(".")
-    room = module.removeprefix("jaxcost.")
-    ours = module.startswith("jaxcost.") and room.isidentifier() and Path(__file__).with_name(f"{room}.py").exists()
-    kind = getattr(importlib.import_module(module), attribute, None) if ours else None
-    if not (isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")):
-        raise ValueError(f"{path}: expected a result type of this kit, found {name}")
-    return kind
 
 
 def _read(path):
@@ -198,15 +165,74 @@ def _text(path, arrays):
     raise ValueError(f"{path}: expected a result of this kit, format {FORMAT}, found {found}")
 
 
-def _compare(path, found, like):
-    """Raise ValueError naming the first difference in structure, shape or type."""
-    found_leaves, found_structure = jax.tree_util.tree_flatten_with_path(found)
-    leaves, structure = jax.tree_util.tree_flatten_with_path(like)
-    if found_structure != structure:
-        raise ValueError(f"{path}: expected the structure {structure}, found {found_structure}")
-    for (place, a), (_, b) in zip(found_leaves, leaves, strict=True):
-        kind = lambda x: "text" if isinstance(x, str) else np.asarray(x).dtype
-        for what, value in (("shape", np.shape), ("type", kind)):
-            if value(a) != value(b):
-                where = jax.tree_util.keystr(place)
-                raise ValueError(f"{path}: expected the {what} {value(b)} at {where}, found {value(a)}")
+# a template
+
+
+class _Tree(NamedTuple):
+    """A pytree that waits for its template."""
+
+    name: str
+    leaves: dict[str, Any]
+
+
+class _Static(NamedTuple):
+    """A leaf that is no value and waits for its template."""
+
+    text: str
+
+
+def _fitted(found, like, place):
+    """What was found, made what the template is; raises ValueError that names the first difference from it."""
+    inside = lambda step, item, one: _fitted(item, one, f"{place}{step}")
+    names = type(found).__name__, type(like).__name__
+    if isinstance(found, _Static):
+        known = isinstance(like, structure.VALUES)
+        expected = f"the type {_type(like)}" if known else structure.static_text(like)
+        if known or expected != found.text:
+            raise ValueError(f"expected {expected} at {place}, found {found.text}, which is no value")
+        return like
+    if isinstance(found, _Tree):
+        return _fitted_tree(found, like, place)
+    if all(map(structure.is_namedtuple, (type(found), type(like)))) and names[0] == names[1]:
+        fields = structure.filled(type(like), found._asdict())._asdict()
+        return type(like)(**{name: inside(f".{name}", item, getattr(like, name)) for name, item in fields.items()})
+    if isinstance(found, dict) and isinstance(like, dict) and set(found) == set(like):
+        again = {} if type(like) is dict else copy.copy(like)  # such as an OrderedDict
+        again.update({name: inside(f"[{name!r}]", item, like[name]) for name, item in found.items()})
+        return again
+    if type(found) in (tuple, list) and type(found) is type(like) and len(found) == len(like):
+        return type(found)(inside(f"[{i}]", *pair) for i, pair in enumerate(zip(found, like, strict=True)))
+    for what, of in (("structure", jax.tree.structure), ("shape", np.shape), ("type", _type)):
+        if of(found) != of(like):
+            raise ValueError(f"expected the {what} {of(like)} at {place or 'the top'}, found {of(found)}")
+    return found
+
+
+def _fitted_tree(found, like, place):
+    """A pytree of the template's own type, its values those of the file."""
+    if type(like).__name__ != found.name:
+        raise ValueError(f"expected a {type(like).__name__} at {place or 'the top'}, found a {found.name}")
+    leaves, tree = jax.tree_util.tree_flatten_with_path(like)
+    likes = {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
+    for path in [*likes, *found.leaves]:
+        if path not in found.leaves or path not in likes:
+            expected = ("a leaf", "none") if path in likes else ("no leaf", "one")
+            raise ValueError(f"expected {expected[0]} at {place}{path} of a {found.name}, found {expected[1]}")
+    return tree.unflatten(
+        _as(_fitted(found.leaves[path], leaf, f"{place}{path}"), leaf) for path, leaf in likes.items()
+    )
+
+
+def _as(value, like):
+    """A value as the template has it: a number of numpy, or an array of numpy or of jax."""
+    if isinstance(like, np.generic):
+        return like.dtype.type(value)
+    return jnp.asarray(value) if isinstance(value, np.ndarray) and not isinstance(like, np.ndarray) else value
+
+
+def _type(value):
+    if isinstance(value, str):
+        return "text"
+    value = value.item() if isinstance(value, np.generic) else value  # as it is saved
+    plain = isinstance(value, structure.PLAIN)
+    return np.asarray(value).dtype if plain else getattr(value, "dtype", type(value).__name__)

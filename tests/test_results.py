@@ -1,6 +1,7 @@
 """A result comes back as it was saved, or is refused by name; nothing in a file is ever executed."""
 
 import collections
+import dataclasses
 import datetime
 import importlib
 import inspect
@@ -8,22 +9,41 @@ import json
 import math
 import pkgutil
 import platform
+import subprocess
+import sys
 import zipfile
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
+import optax
 import pytest
 
 import jaxcost
-from jaxcost import cost, data, descent, directions, network, results, slices
-from jaxcost.measures import bumpiness
+from jaxcost import cost, data, descent, directions, losses, network, results, slices
+from jaxcost.measures import minima
 
-Foreign = collections.namedtuple("Foreign", "x")
+
+class Cut(NamedTuple):
+    """A result of an experiment, no type of the kit."""
+
+    depth: float
+    frame: Any
+    note: str = "none"
+
+
+class Old(NamedTuple):
+    """Of the name and the fields of a type that the kit has no more."""
+
+    value: float
 
 
 def same(a, b):
     """Whether b is what should come back for a."""
+    if isinstance(a, jax.Array) and jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key):
+        return a.dtype == b.dtype and np.array_equal(*map(jax.random.key_data, (a, b)))
     if isinstance(a, np.ndarray | jax.Array):
         a = np.asarray(a)
         return (
@@ -38,6 +58,17 @@ def same(a, b):
     if isinstance(a, tuple | list):
         return len(a) == len(b) and all(map(same, a, b))
     return repr(a) == repr(b)  # tells -0.0 from 0.0, and NaN is NaN
+
+
+def alike(a, b):
+    """Whether b is a tree of the same structure, its leaves of the same classes and with the same content."""
+    host = lambda x: (
+        np.asarray(x) if isinstance(x, jax.Array) and not jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key) else x
+    )
+    return jax.tree.structure(a) == jax.tree.structure(b) and all(
+        type(x) is type(y) and same(host(x), host(y))
+        for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    )
 
 
 @pytest.fixture
@@ -82,13 +113,13 @@ RESULTS = {
     "Params": params,
     "Slice": a_slice,
     "Slice without a floor": lambda: a_slice()._replace(floor=math.nan),
-    "Minima": lambda: bumpiness.local_minima(np.random.default_rng(0).normal(size=(9, 9)), 1e-7),
-    "no Minima": lambda: bumpiness.local_minima(np.zeros((3, 3))),
+    "Minima": lambda: minima.local_minima(np.random.default_rng(0).normal(size=(9, 9)), 1e-7),
+    "no Minima": lambda: minima.local_minima(np.zeros((3, 3))),
     "Run": a_run,
     "Run without a trajectory": lambda: a_run(trajectory=False),
-    "Principal": lambda: directions.Principal(
-        (params(), params(2.0)), np.array([0.9, 0.1]), np.zeros((5, 2)), np.arange(5.0)
-    ),
+    "Frame": lambda: directions.Frame(params(), (params(2.0), params(3.0))),
+    "Recipe": lambda: directions.recipes(jax.random.key(1), 2),
+    "keys": lambda: [jax.random.key(0), jax.random.split(jax.random.key(1, impl="rbg"), (2, 3)), jax.random.PRNGKey(3)],
     "a dict of results": lambda: {"line": a_slice(), "run": a_run(), "seeds": [0, 1], "note": "two"},
     "a tuple": lambda: (params(), 1, "a"),
     "a list": lambda: [params(), 1, "a"],
@@ -109,18 +140,51 @@ def test_a_result_comes_back_as_it_was(path, make):
 
 
 def kinds():
-    """Every result type in the kit, those that are yet to be written too."""
-    rooms = [importlib.import_module(f"jaxcost.{room.name}") for room in pkgutil.iter_modules(jaxcost.__path__)]
+    """Every result type in the kit, in wings too, those that are yet to be written too."""
+    names = [room.name for room in pkgutil.walk_packages(jaxcost.__path__, "jaxcost.")]
+    rooms = [importlib.import_module(name) for name in names if not name.startswith("jaxcost.digits")]
     members = [
         value for room in rooms for value in vars(room).values() if getattr(value, "__module__", "") == room.__name__
     ]
-    return [kind for kind in members if inspect.isclass(kind) and issubclass(kind, tuple)]
+    return [
+        kind
+        for kind in members
+        if inspect.isclass(kind) and issubclass(kind, tuple) and not kind.__name__.startswith("_")
+    ]
+
+
+def test_no_two_result_types_share_a_name():
+    found = [kind.__name__ for kind in kinds()]
+    assert {"Slice", "Run", "Minima", "Plan"} <= set(found)  # of the front and of both wings
+    assert [name for name, count in collections.Counter(found).items() if count > 1] == []
 
 
 @pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
 def test_every_result_type_of_the_kit_comes_back(path, kind):
     value = kind(*({"field": np.arange(i), "of": (i, None)} for i, _ in enumerate(kind._fields)))
     assert same(value, through_a_file(path, value))
+    form = structure_in(path)
+    assert (form["type"], list(form["fields"])) == (kind.__name__, list(kind._fields))
+
+
+def structure_in(path):
+    with np.load(path) as file:
+        return json.loads(str(file["json"]))["structure"]
+
+
+def test_a_type_is_found_in_a_new_process_wherever_it_lives_and_nothing_is_drawn(path):
+    results.save(path, {"minima": minima.local_minima(np.zeros(3)), "one": 1})
+    results.save(path.with_name("plain.npz"), {"one": 1})
+    code = (
+        "import sys\nfrom jaxcost import results\n"
+        f"results.load({str(path.with_name('plain.npz'))!r})\n"
+        "assert 'jaxcost.measures.minima' not in sys.modules\n"  # only when a file holds a name
+        f"found = results.load({str(path)!r})['minima']\n"
+        "assert type(found) is sys.modules['jaxcost.measures.minima'].Minima\n"
+        "assert 'jaxcost.plot' not in sys.modules\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
 
 
 PLAIN = [
@@ -181,15 +245,28 @@ def test_an_array_comes_back_however_it_lies_in_memory(path, array):
     assert same(array, through_a_file(path, {"a": array})["a"])
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float8_e4m3fn", "float8_e5m2", "int4"])
-def test_numbers_that_numpy_does_not_know_come_back_or_are_refused(path, dtype):
-    array = jnp.array([1, 2, -3], dtype)
-    try:
-        results.save(path, {"a": array})
-    except TypeError as error:
-        assert f"result/a is an array of {dtype}" in str(error)  # noqa: PT017
-    else:
-        assert same(array, results.load(path)["a"])
+BEYOND_NUMPY = ["bfloat16", "float8_e4m3fn", "float8_e5m2", "int4", "uint4"]
+
+
+@pytest.mark.parametrize("shape", [(), (0, 2), (2, 3)], ids=str)
+@pytest.mark.parametrize("dtype", BEYOND_NUMPY)
+def test_numbers_that_numpy_does_not_know_come_back_with_their_type(path, dtype, shape):
+    array = np.arange(math.prod(shape)).reshape(shape).astype(getattr(ml_dtypes, dtype))
+    back = through_a_file(path, {"a": array, "on the device": jnp.asarray(array), "turned": array.T})
+    for there, again in zip((array, array, array.T), back.values(), strict=True):
+        assert (type(again), again.dtype, again.shape) == (np.ndarray, there.dtype, there.shape)
+        assert again.tobytes() == there.tobytes()
+    with np.load(path, allow_pickle=False) as file:  # as anyone reads it
+        assert all(file[name].dtype.kind in "uU" for name in file.files)
+
+
+def test_keys_come_back_as_keys_and_go_on_as_they_would_have(path):
+    key, old = jax.random.key(7, impl="rbg"), jax.random.PRNGKey(7)
+    back = through_a_file(path, {"key": key, "old": old})
+    assert back["key"].dtype == key.dtype != jax.random.key(7).dtype
+    assert jax.random.normal(back["key"], 3).tolist() == jax.random.normal(key, 3).tolist()
+    assert isinstance(back["old"], np.ndarray)
+    assert back["old"].tolist() == [0, 7]
 
 
 @pytest.mark.parametrize(
@@ -234,16 +311,18 @@ def test_the_folder_is_made_and_the_path_may_be_text(tmp_path):
 # what is refused
 
 
+class Twin(int):
+    """Keys of a dict that differ and look the same."""
+
+    def __repr__(self):
+        return "twin"
+
+
 UNSAVEABLE = [
     (
         "a function",
         lambda: {"a": [1, {"b": len}]},
         r"^result/a/1/b is a builtin_function_or_method, expected",
-    ),
-    (
-        "a key",
-        lambda: params()._replace(b=jax.random.key(0)),
-        r"^result/b is an array of key<fry>, .*save a seed",
     ),
     ("an object array", lambda: [np.array([None, 1])], r"^result/0 is an array of object, expected numbers"),
     (
@@ -257,18 +336,19 @@ UNSAVEABLE = [
         r"^result/0 is an array of .*, expected",
     ),
     (
-        "a foreign NamedTuple",
-        lambda: {"x": Foreign(1)},
-        "^result/x is a Foreign, expected a result of this kit",
+        "a NamedTuple that would not come back",
+        lambda: {"x": collections.namedtuple("Odd", "class x", rename=True)(1, 2)},
+        "^result/x is a Odd that would not come back",
     ),
-    ("keys that are no strings", lambda: {"x": {1: 2}}, r"^result/x has the keys \[1\], expected strings"),
+    ("keys that have no order", lambda: {"x": {1: 2, "a": 3}}, "^result/x is a dict that is no pytree"),
+    (
+        "two leaves of one path",
+        lambda: {"x": {Twin(0): np.zeros(1), Twin(1): np.ones(1)}},
+        r"^result/x is a dict with two leaves of one path, among \[twin\]",
+    ),
+    ("objects in a tree", lambda: {2: np.array([None])}, r"^result\[2\] is an array of object, expected numbers"),
     ("a set", lambda: {"x": {1, 2}}, "^result/x is a set, expected"),
     ("a complex number", lambda: [1j], "^result/0 is a complex, expected"),
-    (
-        "images",
-        lambda: {"images": data.Images(np.ones((1, 2)), np.ones((1, 1)))},
-        "^result/images is a Images",
-    ),
     ("a type", lambda: [slices.Slice], "^result/0 is a type"),
 ]
 
@@ -282,7 +362,7 @@ def test_what_cannot_be_saved_is_named_by_its_place_and_nothing_is_written(path,
 
 def test_settings_that_are_no_plain_values_are_refused_and_nothing_is_written(path):
     with pytest.raises(TypeError):
-        results.save(path, 1, settings={"loss": cost.quadratic})
+        results.save(path, 1, settings={"loss": losses.quadratic})
     assert not list(path.parent.iterdir())
 
 
@@ -315,6 +395,408 @@ def test_a_save_replaces_the_old_file(path):
     results.save(path, {"a": "old"})
     assert through_a_file(path, {"a": "new"}) == {"a": "new"}
     assert list(path.parent.iterdir()) == [path]
+
+
+# types of yesterday, of tomorrow and of others
+
+
+def test_a_file_that_names_the_rooms_of_yesterday_still_loads(path):
+    """As files were written while a type's name told its room, and a slice did not know where it lies."""
+    fields = {
+        "axes": {"tuple": [{"array": "array0"}]},
+        "values": {"array": "array1"},
+        "floor": {"value": "nan"},
+        "norms": {"array": "array2"},
+        "cosines": {"array": "array3"},
+        "nonfinite": 0,
+        "standard_error": None,
+    }
+    old = {
+        "slice": {"type": "jaxcost.slices.Slice", "fields": fields},
+        "minima": {"type": "jaxcost.bumpiness.Minima", "fields": dict.fromkeys(minima.Minima._fields, 1)},
+    }
+    arrays = {"array0": np.arange(3.0), "array1": np.ones(3), "array2": np.ones(1), "array3": np.eye(1)}
+    holding({"dict": old}, **arrays)(path)
+    expected = slices.Slice(
+        (arrays["array0"],), arrays["array1"], math.nan, arrays["array2"], arrays["array3"], nonfinite=0
+    )
+    found = results.load(path)
+    assert same(expected, found["slice"])
+    assert found["slice"].frame is None
+    assert same(minima.Minima(*[1] * len(minima.Minima._fields)), found["minima"])
+    template = {"slice": expected, "minima": found["minima"]}
+    assert same(template, results.load(path, like=template))
+    lying = {**template, "slice": expected._replace(frame=directions.Frame((1.0,), ()))}
+    with pytest.raises(ValueError, match=r"expected the structure .*Frame.* at \['slice'\]\.frame, found .*None"):
+        results.load(path, like=lying)
+
+
+def test_a_type_that_is_gone_comes_back_as_one_that_is_given(path):
+    typed("jaxcost.bending.Old", ["value"])(path)
+    assert same(Old(0), results.load(path, types=[Old]))
+
+
+def test_a_foreign_namedtuple_comes_back_with_its_name_and_fields_or_as_its_class(path):
+    cut = Cut(0.5, {"values": np.ones(3)}, "deep")
+    results.save(path, {"cuts": [cut, cut._replace(depth=1.0)]})
+    found, other = results.load(path)["cuts"]
+    assert (type(found).__name__, found._fields) == ("Cut", Cut._fields)
+    assert not isinstance(found, Cut)
+    assert same(tuple(cut), tuple(found))
+    assert (found.depth, found.note) == (0.5, "deep")
+    assert type(found) is type(other) is type(results.load(path)["cuts"][0])  # of one structure, as jax sees it
+    assert same(cut, results.load(path, types=(Cut, Old))["cuts"][0])
+    assert same(cut, results.load(path, types=(kind for kind in [Cut]))["cuts"][0])
+    assert same(cut, results.load(path, like={"cuts": [cut, cut]})["cuts"][0])
+    results.save(path, found)  # once more
+    assert same(cut, results.load(path, types=(Cut,)))
+
+
+def test_a_foreign_namedtuple_may_be_called_as_one_of_the_kit(path):
+    mine = collections.namedtuple("Slice", "where")(3)
+    found = through_a_file(path, (mine, a_slice()))
+    assert found[0].where == 3
+    assert isinstance(found[1], slices.Slice)
+    assert same((mine, a_slice()), results.load(path, like=(mine, a_slice())))
+
+
+def test_a_private_namedtuple_comes_back_too(path):
+    private = collections.namedtuple("_State", "x")
+    found = through_a_file(path, private(1))
+    assert (type(found).__name__, found.x) == ("_State", 1)
+    assert same(private(1), results.load(path, types=(private,)))
+
+
+def test_a_foreign_field_that_is_missing_has_its_default_or_is_named(path):
+    named("Cut", ["depth", "frame"])(path)
+    assert same(Cut(0, 0, "none"), results.load(path, types=(Cut,)))
+    assert same(Cut(0, 0, "none"), results.load(path, like=Cut(1, 1, "text")))
+    named("Cut", ["depth", "note"])(path)
+    for how in ({"types": (Cut,)}, {"like": Cut(1, 1)}):
+        with pytest.raises(ValueError, match="expected the fields depth, frame, note of Cut, found no frame"):
+            results.load(path, **how)
+    named("Cut", ["depth", "frame", "width"])(path)
+    for how in ({"types": (Cut,)}, {"like": Cut(1, 1)}):
+        with pytest.raises(ValueError, match=r"expected the fields .* of Cut, found an unknown width"):
+            results.load(path, **how)
+
+
+@pytest.mark.parametrize("wrong", [int, tuple, 3, "Cut", Cut(1, 2)])
+def test_types_that_are_no_namedtuples_are_refused(path, wrong):
+    results.save(path, 1)
+    with pytest.raises(TypeError, match=r"types holds .*, expected classes of NamedTuples"):
+        results.load(path, types=[Cut, wrong])
+
+
+def test_an_optimiser_goes_on_from_its_state_in_a_file(path):
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.inject_hyperparams(optax.adam)(0.1))
+    gradient, update = params(0.1), jax.jit(optimizer.update)
+    _, state = update(gradient, optimizer.init(params()), params())
+    results.save(path, state)
+    plain = results.load(path)
+    assert type(plain[1]).__name__ == type(state[1]).__name__
+    assert float(plain[1].hyperparams["learning_rate"]) == np.float32(0.1)
+    again = results.load(path, like=optimizer.init(params()))
+    assert jax.tree.structure(again) == jax.tree.structure(state)
+    assert alike(*(update(gradient, one, params()) for one in (state, again)))
+
+
+# equal arrays
+
+
+def test_an_array_that_occurs_often_is_written_once(path):
+    large = np.random.default_rng(0).normal(size=20_000)  # 160 kB that do not compress
+    results.save(path, {"one": large})
+    once = path.stat().st_size
+    frames = [directions.Frame((jnp.asarray(large, np.float32), large), (i, large.copy())) for i in range(20)]
+    value = {"frames": frames, "turned": large.reshape(2, -1), "line": large[::-1][::-1]}
+    results.save(path, value)
+    assert path.stat().st_size < once * 2.6 + 5_000  # float64 in two shapes, and float32 of half the size
+    assert same(value, results.load(path))
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        (np.zeros(3), np.zeros(3, np.int64)),
+        (np.zeros(4), np.zeros((2, 2))),
+        (np.zeros(0), np.zeros((0, 2))),
+        (np.array(0.0), np.array(-0.0)),
+        (np.array([1], ">i2"), np.array([256], "<i2")),
+        (np.array(["a"]), np.array(["a", ""])[:1].astype("U2")),
+        (np.arange(6).reshape(2, 3), np.arange(6).reshape(2, 3, order="F")),
+        (np.zeros(2, np.uint16), np.zeros(2, ml_dtypes.bfloat16)),
+        (np.zeros(2, ml_dtypes.int4), np.zeros(2, ml_dtypes.uint4)),
+        (jax.random.PRNGKey(0), jax.random.key(0)),
+        (np.zeros(1, "M8[s]"), np.zeros(1, "M8[D]")),
+    ],
+    ids=str,
+)
+def test_arrays_that_differ_in_type_shape_or_bytes_are_not_taken_for_one_another(path, arrays):
+    found = through_a_file(path, [*arrays, *arrays])
+    for there, again in zip([*arrays, *arrays], found, strict=True):
+        assert same(there, again)
+        if isinstance(there, np.ndarray):
+            assert there.tobytes() == again.tobytes()
+
+
+def test_writing_into_what_came_back_changes_no_other_part_of_it(path):
+    found = through_a_file(path, {"a": np.ones(3), "b": np.ones(3), "c": np.zeros(3)})
+    found["c"][0] = 5
+    with pytest.raises(ValueError, match="read-only"):
+        found["a"][0] = 5
+    raw, brain = through_a_file(path, [np.zeros(2, np.uint16), np.zeros(2, ml_dtypes.bfloat16)])
+    raw[0] = 1
+    assert brain[0] == 0
+
+
+# any pytree
+
+
+def relu(x):
+    return jax.nn.relu(x)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass
+class Model:
+    """A pytree of many kinds of leaves, with a setting that is none."""
+
+    weight: Any
+    scale: Any
+    count: Any
+    name: Any
+    key: Any
+    activation: Any
+    inner: Any
+    width: int = dataclasses.field(default=4, metadata={"static": True})
+
+
+def a_model(seed=0, activation=relu, **others):
+    fill = lambda shape: jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
+    leaves = {
+        "weight": fill((4, 3)),
+        "scale": np.float32(seed),
+        "count": seed,
+        "name": "ab" * seed,
+        "key": jax.random.key(seed),
+        "activation": activation,
+        "inner": {3: [fill(2), np.full(2, seed, ml_dtypes.bfloat16)], 1: Cut(float(seed), None, math.nan)},
+    }
+    return Model(**leaves | others)
+
+
+def test_a_pytree_comes_back_as_a_dict_of_its_leaves_without_a_template(path):
+    model = a_model(1)
+    found = through_a_file(path, {"model": model})["model"]
+    expected = {
+        ".weight": model.weight,
+        ".scale": 1.0,
+        ".count": 1,
+        ".name": "ab",
+        ".key": model.key,
+        ".activation": "relu",
+        ".inner[1].depth": 1.0,
+        ".inner[1].note": math.nan,
+        ".inner[3][0]": model.inner[3][0],
+        ".inner[3][1]": model.inner[3][1],
+    }
+    assert isinstance(found, dict)
+    assert same(expected, dict(found))
+    order = lambda tree: [np.shape(leaf) for leaf in jax.tree.leaves(tree)]
+    assert order(found) == order(model)  # as jax takes them
+
+
+def test_a_function_and_a_text_are_told_apart(path):
+    results.save(path, a_model(name="relu"))
+    for wrong, message in (
+        (a_model(name=relu), r"expected the type function at \.name, found text"),
+        (a_model(name="", activation="relu"), r"expected the type text at \.activation, found relu, which is no value"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            results.load(path, like=wrong)
+
+
+def test_a_pytree_comes_back_as_its_template_with_the_values_of_the_file(path):
+    saved, template = a_model(1), a_model(2, width=8)
+    results.save(path, [saved, saved])
+    for found in results.load(path, like=[template, template]):
+        assert found.width == 8  # what is no leaf is the template's
+        assert found.activation is relu
+        assert alike(dataclasses.replace(saved, width=8), found)
+    assert alike(template, a_model(2, width=8))  # untouched
+
+
+def test_shapes_will_do_for_a_template(path):
+    saved = (jnp.ones(3), jax.random.key(1), {1: jnp.arange(2)})
+    results.save(path, saved)
+    found = results.load(path, like=jax.eval_shape(lambda: saved))
+    assert same(saved[:2], found[:2])
+    assert isinstance(found[2][1], jax.Array)
+    assert found[2][1].tolist() == [0, 1]
+
+
+DIFFERENT = [
+    (a_model(weight=jnp.ones((4, 2))), r"expected the shape \(4, 2\) at \['m'\]\.weight, found \(4, 3\)"),
+    (a_model(weight=jnp.ones((4, 3), "bfloat16")), r"the type bfloat16 at \['m'\]\.weight, found float32"),
+    (a_model(weight=None), r"expected no leaf at \['m'\]\.weight of a Model, found one"),
+    (a_model(weight=[1]), r"expected a leaf at \['m'\]\.weight\[0\] of a Model, found none"),
+    (a_model(scale=np.float32(1), count=1.0), r"the type float64 at \['m'\]\.count, found int64"),
+    (a_model(name=1), r"expected the type int64 at \['m'\]\.name, found text"),
+    (a_model(key=jax.random.key(0, impl="rbg")), r"expected the type key<rbg> at \['m'\]\.key, found key<fry>"),
+    (a_model(key=jnp.zeros(2, "uint32")), r"expected the shape \(2,\) at \['m'\]\.key, found \(\)"),
+    (a_model(activation=jax.nn.gelu), r"expected gelu at \['m'\]\.activation, found relu"),
+    (a_model(activation=jnp.ones(())), r"expected the type float32 at \['m'\]\.activation, found relu"),
+    (a_model(count=relu), r"expected the type function at \['m'\]\.count, found int64"),
+    (a_model(inner={1: a_model().inner[1]}), r"expected no leaf at \['m'\]\.inner\[3\]\[0\] of a Model, found one"),
+    ({1: a_model()}, r"expected a dict at \['m'\], found a Model"),
+    (jnp.ones(3), r"expected a ArrayImpl at \['m'\], found a Model"),
+    (None, r"expected a NoneType at \['m'\], found a Model"),
+]
+
+
+@pytest.mark.parametrize(("template", "message"), DIFFERENT, ids=[message[-30:] for _, message in DIFFERENT])
+def test_the_first_difference_from_a_tree_is_named(path, template, message):
+    results.save(path, {"m": a_model()})
+    with pytest.raises(ValueError, match=message) as refused:
+        results.load(path, like={"m": template})
+    assert str(refused.value).startswith(f"{path}: ")
+
+
+def test_a_template_that_is_a_tree_where_the_file_has_none_is_refused(path):
+    for value in (jnp.ones(3), {"weight": 1}, [1], Cut(1, 2), None, "text"):
+        results.save(path, {"m": value})
+        with pytest.raises(ValueError, match=r"expected the structure .* at \['m'\], found"):
+            results.load(path, like={"m": a_model()})
+
+
+def test_dicts_with_numbers_for_keys_and_dicts_of_other_kinds_come_back_by_a_template(path):
+    ordered = collections.OrderedDict(b=jnp.ones(2), a=jnp.zeros(3))
+    value = {"layers": {10: jnp.ones(2), 2: {"w": jnp.zeros(3)}}, "ordered": ordered, "empty": a_model(weight=None)}
+    results.save(path, value)
+    assert list(results.load(path)["layers"]) == ["[2]['w']", "[10]"]
+    assert list(results.load(path)["ordered"]) == ["b", "a"]
+    found = results.load(path, like=value)
+    assert jax.tree.structure(found) == jax.tree.structure(value)
+    assert type(found["ordered"]) is collections.OrderedDict
+    np.testing.assert_array_equal(found["layers"][10], np.ones(2))
+
+
+def test_a_function_with_arrays_bound_comes_back_by_a_template(path):
+    results.save(path, jax.tree_util.Partial(jnp.add, jnp.ones(2)))
+    found = results.load(path, like=jax.tree_util.Partial(jnp.add, jnp.zeros(2)))
+    assert found(1.0).tolist() == [2.0, 2.0]
+
+
+def test_images_and_a_cost_come_back_by_a_template(path):
+    images, other = (data.Images(np.full((2, 3), i, "f4"), np.eye(2, dtype="f4")) for i in range(2))
+    results.save(path, images)
+    assert results.load(path, like=other).fingerprint == images.fingerprint != other.fingerprint
+
+
+@pytest.mark.parametrize("draw", [lambda key: directions.random(key, params()), directions.recipes])
+def test_a_slice_comes_back_with_the_place_where_it_lies(path, draw):
+    images = data.Images(np.random.default_rng(0).random((5, 3), np.float32), np.ones((5, 1), np.float32))
+    C = cost.Cost(images)
+    line = slices.line(C, params(), *draw(jax.random.key(1)), [-1.0, 0.5], progress=False)
+    results.save(path, [line, line])
+    found, _ = results.load(path)
+    assert found.alphas.tolist() == [-1.0, 0.5]
+    (u,) = directions.random(jax.random.key(1), params())
+    for alpha, value in zip(found.alphas, found.values, strict=True):
+        moved = jax.tree.map(lambda p, d: np.asarray(p) + alpha * np.asarray(d), params(), u)  # noqa: B023
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), found.at([alpha]), moved)
+        np.testing.assert_allclose(C(*found.at([alpha])), value, rtol=1e-5)
+
+
+def test_a_slice_through_a_model_comes_back_by_a_template(path):
+    frame = directions.Frame((a_model(1),), directions.recipes(jax.random.key(2), 2))
+    plane = a_slice()._replace(frame=frame)
+    results.save(path, {"planes": [plane, plane], "note": "two"})
+    like = {"planes": [plane._replace(frame=frame._replace(origin=(a_model(3),)))] * 2, "note": "-"}
+    found = results.load(path, like=like)["planes"][1]
+    assert alike(plane.at([0.5, -1.0]), found.at([0.5, -1.0]))
+    free = results.load(path)["planes"][0].frame
+    np.testing.assert_array_equal(free.at([0.5, -1.0])[0][".weight"], plane.at([0.5, -1.0])[0].weight)
+
+
+# models of others
+
+
+def flax_module():
+    nnx = pytest.importorskip("flax.nnx", reason="flax is not installed")
+
+    class Network(nnx.Module):
+        def __init__(self, rngs):
+            self.first = nnx.Linear(3, 4, rngs=rngs)
+            self.norm = nnx.BatchNorm(4, rngs=rngs)
+            self.drop = nnx.Dropout(0.5, rngs=rngs)
+            self.rngs = rngs
+
+        def __call__(self, x):
+            return self.drop(self.norm(self.first(x)))
+
+    return Network, nnx.Rngs
+
+
+def test_a_flax_module_goes_on_as_it_would_have(path):
+    Network, Rngs = flax_module()
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(5, 3)), jnp.float32)
+    model = Network(Rngs(0))
+    model(x)  # its averages move and its keys count
+    template = Network(Rngs(1))
+    results.save(path, {"model": model})
+    found = results.load(path, like={"model": template})["model"]
+    assert isinstance(found, Network)
+    for _ in range(2):
+        np.testing.assert_array_equal(found(x), model(x))
+    np.testing.assert_array_equal(template.norm.mean[...], np.zeros(4))  # untouched
+    assert all(path.startswith(".") for path in results.load(path)["model"])
+    template.first = type(template.first)(3, 5, rngs=Rngs(0))
+    with pytest.raises(ValueError, match=r"expected the shape \(5,\) at \['model'\]\.first\.bias\S*, found \(4,\)"):
+        results.load(path, like={"model": template})
+    with pytest.raises(ValueError, match=r"expected a BatchNorm at \['model'\], found a Network"):
+        results.load(path, like={"model": template.norm})
+
+
+def test_a_flax_state_and_params_come_back(path):
+    nnx = pytest.importorskip("flax.nnx", reason="flax is not installed")
+    linen = pytest.importorskip("flax.linen")
+    core = pytest.importorskip("flax.core")
+    Network, Rngs = flax_module()
+    state, other = (nnx.state(Network(Rngs(seed))) for seed in range(2))
+    variables = linen.Dense(4).init(jax.random.key(0), jnp.ones(3))
+    value = {"state": state, "variables": variables, "frozen": core.freeze(variables)}
+    results.save(path, value)
+    assert alike(jax.tree.map(np.asarray, variables), results.load(path)["variables"])
+    found = results.load(path, like={**value, "state": other})
+    assert alike(value | {"variables": jax.tree.map(np.asarray, variables)}, found)
+
+
+def test_an_equinox_module_comes_back_with_its_functions(path):
+    eqx = pytest.importorskip("equinox", reason="equinox is not installed")
+    model, other = (eqx.nn.MLP(3, 2, 4, 2, jax.nn.tanh, key=jax.random.key(seed)) for seed in range(2))
+    moving, rest = eqx.partition(model, eqx.is_array)
+    results.save(path, (model, moving, rest))
+    found = results.load(path, like=(other, *eqx.partition(other, eqx.is_array)))
+    x = jnp.ones(3)
+    assert found[0](x).tolist() == model(x).tolist() != other(x).tolist()
+    assert eqx.combine(*found[1:])(x).tolist() == model(x).tolist()
+    assert found[0].activation is other.activation
+    assert jax.tree.structure(eqx.filter(found[0], eqx.is_array)) == jax.tree.structure(moving)
+    assert results.load(path)[0][".activation"] == "tanh"
+    with pytest.raises(ValueError, match=r"expected relu at \[0\]\.activation, found tanh"):
+        results.load(path, like=(eqx.nn.MLP(3, 2, 4, 2, jax.nn.relu, key=jax.random.key(0)), moving, rest))
+
+
+def test_haiku_params_come_back(path):
+    haiku = pytest.importorskip("haiku", reason="haiku is not installed")
+    model = haiku.without_apply_rng(haiku.transform(lambda x: haiku.nets.MLP([3, 2])(x)))
+    weights = model.init(jax.random.key(0), jnp.ones((1, 4)))
+    found = through_a_file(path, {"origin": (weights,)})
+    assert alike({"origin": (jax.tree.map(np.asarray, weights),)}, found)
+    x = jnp.ones((1, 4))
+    assert model.apply(found["origin"][0], x).tolist() == model.apply(weights, x).tolist()
 
 
 # where it comes from
@@ -398,6 +880,10 @@ def typed(name, fields=()):
     return holding({"type": name, "fields": dict.fromkeys(fields, 0)})
 
 
+def named(name, fields=()):
+    return holding({"namedtuple": name, "fields": dict.fromkeys(fields, 0)})
+
+
 def raw(content):
     return lambda path: path.write_bytes(content)
 
@@ -426,6 +912,7 @@ def zip_of_text(path):
         archive.writestr("json", text(1))
 
 
+KEY = np.zeros(2, np.uint32)
 NOT_OURS = "expected a result of this kit, format 1, found "
 NO_NPZ = "expected an .npz without pickle, found "
 NO_TYPE = "expected a result type of this kit, found "
@@ -476,10 +963,34 @@ BAD = [
     ("a type that is a number", typed(3), ValueError, "expected"),
     (
         "too few fields",
-        typed("jaxcost.slices.Slice", ["axes"]),
+        typed("Slice", ["axes", "values", "floor", "norms", "cosines"]),
         ValueError,
-        "jaxcost.slices.Slice has the fields .*axes",
+        "expected the fields axes, .* of Slice, found no nonfinite$",
     ),
+    (
+        "a field too many",
+        typed("jaxcost.network.Params", ["w", "b", "c"]),
+        ValueError,
+        "expected the fields w, b of Params, found an unknown c$",
+    ),
+    ("a room moved into a folder", typed("jaxcost.a/b.Params.x"), ValueError, NO_TYPE + "jaxcost.a/b.Params.x"),
+    ("a type of the kit that is gone", typed("Gone"), ValueError, NO_TYPE + "Gone"),
+    ("a type of the kit that is private", typed("_File"), ValueError, NO_TYPE + "_File"),
+    ("a name that is no word", named("a b"), ValueError, "expected a NamedTuple, found a b of .* valid identifiers"),
+    ("a name of the language", named("class"), ValueError, "expected a NamedTuple, found class of .* a keyword"),
+    ("a name of another room", named("os.system"), ValueError, "expected a NamedTuple, found os.system of"),
+    ("no name of a NamedTuple", named(""), ValueError, "expected a NamedTuple, found  of"),
+    ("a field that is no word", named("A", ["x): print(1"]), ValueError, "expected a NamedTuple, found A of .*print"),
+    ("a field of the language", named("A", ["def"]), ValueError, "expected a NamedTuple, found A of .* a keyword"),
+    ("a private field", named("A", ["_x"]), ValueError, "expected a NamedTuple, found A of .* an underscore"),
+    ("a method as a field", named("A", ["__class__"]), ValueError, "expected a NamedTuple, found A of"),
+    ("a key of no kind", holding({"impl": "none", "key": "a"}, a=KEY), ValueError, "unrecognized PRNG implementation"),
+    ("half a key", holding({"impl": "rbg", "key": "a"}, a=KEY), ValueError, "expected the structure of a result"),
+    ("a type of no numbers", holding({"dtype": "finfo", "raw": "a"}, a=KEY), ValueError, "found finfo as uint32"),
+    ("a type of other numbers", holding({"dtype": "int4", "raw": "a"}, a=KEY), ValueError, "found int4 as uint32"),
+    ("leaves that are a list", holding({"tree": "MLP", "leaves": [1]}), ValueError, "expected the structure"),
+    ("a list of pairs", holding([["array", "a"]], a=KEY), ValueError, "expected the structure"),
+    ("more than a form has", holding({"array": "a", "unit": "m"}, a=KEY), ValueError, "expected the structure"),
     (
         "fields that are a number",
         holding({"type": "jaxcost.network.Params", "fields": 3}),
@@ -522,10 +1033,15 @@ def test_loading_a_file_imports_nothing_from_beside_it(path, monkeypatch):
     (path.parent / "jaxcost_evil.py").write_text("raise SystemExit('imported')")
     (path.parent / "evil.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(path.parent)
-    for name in ("evil.X", "jaxcost_evil.X", "jaxcost.evil.X"):
+    for name in ("evil", "evil.X", "jaxcost_evil.X", "jaxcost.evil.X"):
         typed(name)(path)
         with pytest.raises(ValueError, match=NO_TYPE + name):
             results.load(path)
+    holding({"tree": "evil.X", "leaves": {"evil": {"static": "evil.X"}}})(path)
+    assert results.load(path) == {"evil": "evil.X"}
+    named("evil", ["x"])(path)
+    assert results.load(path) == (0,)
+    assert "evil" not in sys.modules
 
 
 def test_one_damaged_byte_changes_nothing_or_is_refused(path):

@@ -33,7 +33,8 @@ def path_of(room):
 
 def rooms():
     """All modules of the package, in wings too."""
-    files = (path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py") if path.stem != "__init__")
+    here = [*PACKAGE.glob("*.py"), *(path for wing in WINGS for path in (PACKAGE / wing).rglob("*.py"))]
+    files = (path.relative_to(PACKAGE).with_suffix("") for path in here if path.stem != "__init__")
     return {".".join(file.parts) for file in files}
 
 

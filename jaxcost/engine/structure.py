@@ -167,12 +167,10 @@ def _described_array(value, place, kept):
     """The name of an array, which is kept once however often an equal one occurs."""
     form, more = "array", {}
     if jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
-        form, more = "key", {"impl": str(jax.random.key_impl(value))}
-        value = jax.random.key_data(value)
+        form, more, value = "key", {"impl": str(jax.random.key_impl(value))}, jax.random.key_data(value)
     array = np.asarray(value)
     if _beyond_numpy(array.dtype.name) is not None:
-        form, more = "raw", {"dtype": array.dtype.name}
-        array = array.view(f"u{array.dtype.itemsize}")
+        form, more, array = "raw", {"dtype": array.dtype.name}, array.view(f"u{array.dtype.itemsize}")
     if array.dtype.type.__module__ != "numpy" or array.dtype.hasobject:
         raise TypeError(f"{place} is an array of {array.dtype}, expected numbers, truth values, text or keys")
     mark = (array.dtype, array.shape, hashlib.sha256(array.tobytes()).digest())
