@@ -16,15 +16,16 @@ at 0.97 (95 %: 0.51 to 1.25). The network is there all the same: random draws do
 import math
 import time
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import common
 import jax
 import numpy as np
 import optax
-from common import setting
-from scipy import stats
+from common import like, setting
 
-from jaxcost import cost, descent, network, results
+from jaxcost import cost, descent, network, results, statistics, tails
 
 ATOMS = 80  # power of ten, the usual estimate for the observable universe
 YEAR = 3.156e7  # seconds
@@ -32,149 +33,170 @@ GRADIENT = 3  # what a value with its gradient is taken to cost, in evaluations 
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(common.Network):
     """How many evaluations, of what."""
 
-    data: str = setting("", "folder of four IDX files; empty for the embedded digits")
-    images: int = setting(0, "take only so many images, 0 for all", small=1000)
-    sizes: tuple = setting((784, 16, 16, 10), "the cheatsheet's network")
-    seed: int = setting(0, "makes all networks")
+    rate: float = like("rate")
     levels: tuple = setting((2, 10, 256), "settings of one dial: on or off, a decimal digit, a byte")
-    draws: int = setting(6000, "evaluations of C, for random search and for descent alike", small=600)
-    rate: float = setting(1.5, "Nielsen's learning rate 3, for a cost without his factor 1/2")
+    draws: int = setting(6000, "evaluations of C, for random search and for descent alike", small=300)
     tail: float = setting(0.05, "lowest share of the draws that the tail is fitted to")
-    resamples: int = setting(200, "of the draws, for the interval", small=50)
+    resamples: int = setting(200, "of the draws, for the interval", small=20)
+
+
+class Result(NamedTuple):
+    """A race, and what the loser could hope for.
+
+    Attributes:
+        dials: number of parameters.
+        levels: at how many each may stand.
+        evaluations_a_second: of C, of random networks one after the other.
+        random: C of random networks, `[draws]`.
+        descent: C by step of gradient descent over all images, `[steps + 1]`.
+        tail: the lowest of the random networks.
+        share: of all random networks, those no worse than what descent reached, by that tail; 0 if it ends above.
+        end: the lowest C that it has, 0 if it has no end above that.
+    """
+
+    dials: int
+    levels: tuple
+    evaluations_a_second: float
+    random: np.ndarray
+    descent: np.ndarray
+    tail: tails.Tail
+    share: statistics.Interval
+    end: statistics.Interval
 
 
 def run(settings):
-    """Count, race, extrapolate."""
-    train, _ = common.images(settings.data, settings.images)
+    """Race, and extrapolate."""
+    train, _ = common.images(settings)
     C = cost.Cost(train)
     key, start_key = jax.random.split(jax.random.key(settings.seed))
     keys = jax.random.split(key, settings.draws)
-    search(C, keys[:2], settings.sizes)  # compiles
+    compiled = search.lower(C, keys, settings.sizes).compile()
     begin = time.perf_counter()
-    found = np.asarray(search(C, keys, settings.sizes), np.float64)
+    found = np.asarray(compiled(C, keys), np.float64)
     rate = settings.draws / (time.perf_counter() - begin)
-    steps = settings.draws // GRADIENT
+
     start = network.init(start_key, settings.sizes)
-    descended = descent.descend(start_key, C, start, optax.sgd(settings.rate), steps=steps)
-    reached = float(descended.costs[-1])
-    rng = np.random.default_rng(settings.seed)
-    again = [rng.choice(found, len(found)) for _ in range(settings.resamples)]
-    result = {
-        "dials": network.size(start),
-        "levels": settings.levels,
-        "evaluations_a_second": rate,
-        "random": found,
-        "descent": descended.costs,
-        "tail": settings.tail,
-        "extrapolated": extrapolated(found, reached, settings.tail),
-        "again": np.array([extrapolated(draws, reached, settings.tail) for draws in again]),
-    }
-    return result, {"data": train.fingerprint}, table(result)
+    steps = settings.draws // GRADIENT
+    descended = descent.descend(start_key, C, start, optax.sgd(settings.rate), steps=steps).costs
+
+    reached = float(descended[-1])
+    tail = partial(tails.lower_tail, share=settings.tail)
+    interval = lambda of: statistics.bootstrap(
+        jax.random.key(settings.seed), lambda groups: np.array(list(map(of, groups[0]))), [found],
+        resamples=settings.resamples,
+    )  # fmt: skip
+    share = interval(lambda draws: share_below(tail(draws), draws, reached))
+    end = interval(lambda draws: max(0.0, tail(draws).end))
+    dials = network.size(start)
+    result = Result(dials, settings.levels, rate, found, descended, tail(found), share, end)
+    return result, {"data": train.fingerprint}
 
 
+@partial(jax.jit, static_argnames="sizes")
 def search(C, keys, sizes):
     """C of a random network, one a key."""
-    return _search(C, keys, tuple(sizes))
+    return jax.lax.map(lambda key: C(*network.init(key, sizes)), keys)
 
 
-_search = jax.jit(
-    lambda C, keys, sizes: jax.lax.map(lambda key: C(*network.init(key, sizes)), keys), static_argnames="sizes"
-)
-
-
-def extrapolated(draws, target, tail):
-    """Power of ten of the number of random draws until C <= target, by the tail of the draws; and where the tail ends.
-
-    The depths below the threshold t, the `tail` quantile, are fitted by a generalised Pareto distribution (Pickands
-    1975), P(C <= c) = tail (1 + xi (t - c) / sigma)^(-1/xi). If xi < 0 it ends at t + sigma / xi: nothing is below.
-    """
-    threshold = np.quantile(draws, tail)
-    if target >= threshold:
-        return -math.log10(np.mean(draws <= target)), -math.inf
-    xi, _, sigma = stats.genpareto.fit(threshold - draws[draws < threshold], floc=0)
-    power = -stats.genpareto.logsf(threshold - target, xi, 0, sigma) / math.log(10) - math.log10(tail)
-    return float(power), float(threshold + sigma / xi) if xi < 0 else -math.inf
-
-
-def said(power):
-    """A power of ten in words."""
-    return "never" if math.isinf(power) else f"10^{power:,.0f}" if power > 6 else f"{10**power:,.0f}"
+def share_below(tail, draws, value):
+    """Share of random networks no worse than a value: by the tail, or by the draws where these tell."""
+    return 10 ** tail.log10_share(value) if value < tail.threshold else np.mean(draws <= value)
 
 
 def table(result):
     """The number of settings; the race; the extrapolation."""
-    rate, dials = result["evaluations_a_second"], result["dials"]
-    year = math.log10(rate * YEAR)
-    lines = [f"{rate:,.0f} evaluations of C a second here: 10^{year:.1f} a year. Atoms of the universe: 10^{ATOMS}", ""]
-    lines.append(f"{'levels a dial':>14}{'networks':>16}{'years to try all':>22}")
-    for levels in result["levels"]:
-        power = dials * math.log10(levels)
-        lines.append(f"{levels:>14}{f'10^{power:,.0f}':>16}{f'10^{power - year:,.0f}':>22}")
-    found, descended = result["random"], np.asarray(result["descent"])
-    (low, low_end), (high, high_end) = np.quantile(result["again"], (0.025, 0.975), 0, method="closest_observation")
-    needed, end = result["extrapolated"]
+    found, descended = result.random, np.asarray(result.descent)
+    year = math.log10(result.evaluations_a_second * YEAR)
+    powers = [(levels, result.dials * math.log10(levels)) for levels in result.levels]
+    share, ahead = result.share, descended < found.min()
+    draws = f"{numeral(share.value)} (95 %: {numeral(share.high)} to {numeral(share.low)})"
     return [
-        *lines,
+        f"{result.evaluations_a_second:,.0f} evaluations of C a second here: 10^{year:.1f} a year. "
+        f"Atoms of the universe: 10^{ATOMS}",
         "",
-        f"{len(found):,} evaluations of C, or {len(descended) - 1:,} steps of descent at {GRADIENT} evaluations each:",
-        f"  best of random search  {found.min():.4f}   (median of all {np.median(found):.4f})",
-        f"  descent                {descended[-1]:.4f}   (from {descended[0]:.4f})",
-        f"  descent is below the best of random search after {int(np.argmax(descended < found.min()))} steps",
-        f"  random draws needed for the cost that descent reached, by their lowest {result['tail']:.0%}: "
-        f"{said(needed)} (95 %: {said(low)} to {said(high)})",
-        f"  that tail ends at C = {end:.3g} (95 %: {low_end:.3g} to {high_end:.3g})",
-    ]
+        *common.columns([
+            ["levels a dial", "networks", "years to try all"],
+            *([levels, f"10^{power:,.0f}", f"10^{power - year:,.0f}"] for levels, power in powers),
+        ]),
+        "",
+        f"{len(found):,} evaluations of C, or {len(descended) - 1:,} steps of descent at {GRADIENT} evaluations each",
+        "",
+        *common.columns([
+            ["", "C reached", "to compare with"],
+            ["random search", f"{found.min():.4f}", f"median of all {np.median(found):.4f}"],
+            ["descent", f"{descended[-1]:.4f}", f"at the start {descended[0]:.4f}"],
+        ]),
+        "",
+        f"descent is below the best of random search after {np.argmax(ahead)} steps" if ahead.any()
+        else "descent does not come below the best of random search",
+        f"random draws needed for the cost that descent reached, by their lowest {result.tail.share:.0%}: {draws}",
+        f"that tail ends at C = {result.end.value:.3g} (95 %: {result.end.low:.3g} to {result.end.high:.3g})",
+    ]  # fmt: skip
+
+
+def numeral(share):
+    """How many draws there are to one of these, for a share of them."""
+    if not share:
+        return "never"
+    return f"{1 / share:,.0f}" if share > 1e-6 else f"10^{-math.log10(share):,.0f}"
 
 
 def draw(path):
     """Powers of ten; the race; the tail."""
     result = results.load(path)
     figure = common.figure(14, 4.4)
-    counts, race, tail = figure.subplots(1, 3)
-    names = [f"{levels} levels a dial" for levels in result["levels"]]
-    powers = [result["dials"] * math.log10(levels) for levels in result["levels"]]
-    year = math.log10(result["evaluations_a_second"] * YEAR)
-    names, powers = [*names, "atoms of the universe", "evaluations here, a year"], [*powers, ATOMS, year]
-    counts.barh(names, powers, color=["tab:blue"] * len(result["levels"]) + ["tab:gray"] * 2)
-    for i, power in enumerate(powers):
-        counts.annotate(f"10^{power:,.0f}", (power, i), (4, -4), textcoords="offset points")
-    counts.set_xscale("log")
-    counts.set_xlim(1, 50 * max(powers))
-    counts.invert_yaxis()
-    counts.set_xlabel("power of ten (itself on a logarithmic axis)")
-    counts.set_title(f"Networks with {result['dials']:,} dials")
-
-    found, descended = result["random"], np.asarray(result["descent"])
-    race.plot(np.arange(1, len(found) + 1), np.minimum.accumulate(found), label="best of random search so far")
-    race.plot(GRADIENT * np.arange(len(descended)) + 1, descended, label="gradient descent")
-    race.set_xscale("log")
-    race.set_yscale("log")
-    for formatter in (race.yaxis.set_major_formatter, race.yaxis.set_minor_formatter):
-        formatter("{x:g}")
-    race.set_xlabel("evaluations of C, a gradient counted as three")
-    race.set_ylabel("C")
-    race.set_title("The same number of evaluations")
-    race.legend()
-
-    ordered = np.sort(found)
-    tail.plot(ordered, np.arange(1, len(found) + 1) / len(found), label="random networks")
-    tail.axvline(descended[-1], color="tab:orange", label=f"descent reached {descended[-1]:.3g}")
-    threshold = np.quantile(found, result["tail"])
-    xi, _, sigma = stats.genpareto.fit(threshold - found[found < threshold], floc=0)
-    c = np.linspace(min(descended[-1], found.min()), threshold, 500)
-    fitted = result["tail"] * stats.genpareto.sf(threshold - c, xi, 0, sigma)
-    tail.plot(c[fitted > 1e-12], fitted[fitted > 1e-12], ":", color="black", label="fitted to the lowest tail")
-    tail.set_yscale("log")
-    tail.set_ylim(1e-12, 2)
-    tail.set_xlabel("C")
-    tail.set_ylabel("share of random networks with no larger C")
-    tail.set_title(f"Random draws needed, by their tail: {said(result['extrapolated'][0])}")
-    tail.legend(fontsize=8)
+    left, middle, right = figure.subplots(1, 3)
+    draw_powers(left, result)
+    draw_race(middle, result.random, result.descent)
+    draw_tail(right, result)
+    common.tidy((middle, right))
     return common.save_figures(path, {"race": figure})
 
 
+def draw_powers(ax, result):
+    """Numbers of networks, of atoms and of evaluations a year, as powers of ten."""
+    year = math.log10(result.evaluations_a_second * YEAR)
+    powers = {f"{levels} levels a dial": result.dials * math.log10(levels) for levels in result.levels}
+    powers |= {"atoms of the universe": ATOMS, "evaluations here, a year": year}
+    colours = ["tab:blue"] * len(result.levels) + ["tab:gray"] * 2
+    ax.barh(list(powers), list(powers.values()), color=colours)
+    for name, power in powers.items():
+        ax.annotate(f"10^{power:,.0f}", (power, name), (4, 0), textcoords="offset points", va="center")
+    ax.set_xscale("log")
+    ax.set_xlim(1, 50 * max(powers.values()))
+    ax.set_xticks([1, 100, 10_000], ["1", "100", "10,000"])
+    ax.invert_yaxis()
+    ax.set_xlabel("power of ten (itself on a logarithmic axis)")
+    ax.set_title(f"Networks with {result.dials:,} dials")
+
+
+def draw_race(ax, found, descended):
+    """The lowest C so far against evaluations."""
+    ax.plot(np.arange(1, len(found) + 1), np.minimum.accumulate(found), label="best of random search so far")
+    ax.plot(GRADIENT * np.arange(len(descended)) + 1, descended, label="gradient descent")
+    common.log(ax.xaxis, ax.yaxis)
+    ax.set_xlabel("evaluations of C, a gradient counted as three")
+    ax.set_ylabel("C")
+    ax.set_title("The same number of evaluations")
+
+
+def draw_tail(ax, result):
+    """The share of random networks below each C, and how the lowest of them go on."""
+    found, reached = np.sort(result.random), result.descent[-1]
+    ax.plot(found, np.arange(1, len(found) + 1) / len(found), label="random networks")
+    ax.axvline(reached, color="tab:orange", label=f"descent reached {reached:.3g}")
+    c = np.linspace(min(reached, found.min()), result.tail.threshold, 500)
+    fitted = 10 ** result.tail.log10_share(c)
+    ax.plot(c[fitted > 1e-12], fitted[fitted > 1e-12], ":", color="black", label="fitted to the lowest tail")
+    ax.set_yscale("log")
+    ax.set_ylim(1e-12, 2)
+    ax.set_xlabel("C")
+    ax.set_ylabel("share of random networks with no larger C")
+    ax.set_title(f"Random draws needed, by their tail: {numeral(result.share.value)}", fontsize=11)
+
+
 if __name__ == "__main__":
-    common.main(__doc__, Settings, run, draw)
+    common.main(__doc__, Settings, run, draw, table)

@@ -1,4 +1,4 @@
-"""Downhill from wherever you stand: many random starts, many random directions, three ways down.
+"""Downhill from wherever you stand: many random starts, many random directions, three optimisers.
 
 A thousand networks start at random and go downhill together: how many reach which cost? At a start, which share of
 random directions goes down, and how far beside the gradient's? And gradient descent, momentum and Adam from one
@@ -8,193 +8,204 @@ start, on one plane, with their distance off it.
     python experiments/downhill_from_anywhere.py --data FOLDER    any four IDX files, MNIST or Fashion-MNIST
 
 Expect every one of the 1,000 networks below where it started, and below C = 1, after 600 steps; half of the random
-directions going down, the best of 1,000 by a fortieth of what the gradient gives for the same length; and three ways
-that end in different places, momentum here on a plateau where several digits are never learned. About 40 s.
+directions going down, the best of 1,000 by a fortieth of what the gradient gives for the same length; and three
+optimisers that end in different places, momentum here on a plateau where several digits are never learned. About 40 s.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import common
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from common import setting
-from jax.tree_util import Partial
+from common import like, setting
 
-from jaxcost import cost, descent, directions, network, plot, results, slices
+from jaxcost import cost, descent, directions, network, plot, populations, results, slices, statistics, trajectories
 
 TOGETHER = 50  # images taken together while all networks are judged at once, which bounds the memory
+STEP = 0.1  # length of a step along a direction: long beside rounding, short beside the starts' length of 114
+LEVELS = (1.0, 0.5, 0.3, 0.2, 0.1)
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(common.Network):
     """How many starts, and how they go down."""
 
-    data: str = setting("", "folder of four IDX files; empty for the embedded digits")
-    images: int = setting(2000, "take only so many images, 0 for all; all networks learn them", small=200)
-    sizes: tuple = setting((784, 16, 16, 10), "the cheatsheet's network")
-    seed: int = setting(0, "makes all networks, orders and directions")
+    images: int = like("images", default=2000, small=200)  # all networks learn them
+    rate: float = like("rate")
+    batch: int = like("batch")
     starts: int = setting(1000, "networks trained together", small=20)
-    rate: float = setting(1.5, "Nielsen's learning rate 3, for a cost without his factor 1/2")
-    batch: int = setting(10, "Nielsen's mini-batch")
     steps: int = setting(600, "of each of the networks", small=100)
     directions: int = setting(1000, "random directions at one start", small=100)
-    path_steps: int = setting(4000, "of each of the three ways down, a multiple of 50", small=200)
-    points: int = setting(41, "grid points a side of the plane of the three ways", small=11)
+    path_steps: int = setting(4000, "of each of the three optimisers", small=200)
+    points: int = setting(41, "grid points a side of the plane of the three paths", small=11)
 
 
-def ways(settings):
-    """Three optimisers: gradient descent and momentum of one effective rate, and Adam at its usual rate times ten."""
-    return {
-        "descent": optax.sgd(settings.rate),
-        "momentum": optax.sgd(settings.rate / 10, momentum=0.9),
-        "Adam": optax.adam(1e-2),
-    }
+class Path(NamedTuple):
+    """The path of one optimiser, at its recorded steps.
+
+    Attributes:
+        costs: C, `[records]`.
+        steps: the steps.
+        coordinates: on the plane, `[records, 2]`.
+        off: distance off the plane, `[records]`.
+    """
+
+    costs: np.ndarray
+    steps: np.ndarray
+    coordinates: np.ndarray
+    off: np.ndarray
+
+
+class Result(NamedTuple):
+    """Starts, directions and paths.
+
+    Attributes:
+        costs: C of the networks trained from random starts, `[starts, records]`.
+        steps: the recorded steps of these.
+        fallen: how C changes by a step of length `STEP` along random directions from one start, `[directions]`.
+        along: by a step as long along the gradient, downhill.
+        floor: rounding noise of these changes.
+        plane: a `Slice` of the plane that holds most of the three paths from one start.
+        share: of the paths' variance along its two directions, `[2]`.
+        paths: `Path` by optimiser.
+    """
+
+    costs: np.ndarray
+    steps: np.ndarray
+    fallen: np.ndarray
+    along: float
+    floor: float
+    plane: slices.Slice
+    share: np.ndarray
+    paths: dict[str, Path]
 
 
 def run(settings):
-    """All starts; all directions; three ways."""
-    train, _ = common.images(settings.data)
+    """All starts; all directions; three optimisers."""
+    train, _ = common.images(replace(settings, images=0))
     mixed = jax.random.permutation(jax.random.key(settings.seed), len(train))  # classes may be stored in turn
     train = train[mixed[: settings.images or None]]
     C = cost.Cost(train)
-    start_keys, direction_key, path_key = jax.random.split(jax.random.key(settings.seed), 3)
-    run = descent.ensemble(
-        jax.random.split(start_keys, settings.starts), cost.Cost(train, block=TOGETHER),
-        Partial(network.init, sizes=settings.sizes), optax.sgd(settings.rate),
-        steps=settings.steps, batch=settings.batch, every=settings.steps // 5,
-    )  # fmt: skip
-    start = network.init(path_key, settings.sizes)
-    slope = descent.gradient(C, start)
-    length = float(descent.gradient_norm(C, *start))
-    step = 0.1  # long beside rounding, short beside the starts' length of 114
-    keys = jax.random.split(direction_key, settings.directions)
-    fallen = np.asarray(falls(C, start, keys, step))
-    unit = jax.tree.map(lambda leaf: -leaf / length, slope)
-    along = float(slices.evaluate(C, start, (unit,), [[step]])[0] - C(*start))
+    start_key, direction_key, path_key = jax.random.split(jax.random.key(settings.seed), 3)
 
-    paths = {}
-    for name, optimizer in ways(settings).items():
-        paths[name] = descent.descend(
-            path_key, C, start, optimizer,
-            steps=settings.path_steps, batch=settings.batch, every=settings.path_steps // 50, keep=True,
-        )  # fmt: skip
-    joined = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *(path.trajectory for path in paths.values()))
-    principal = directions.principal(joined)
-    origin = jax.tree.map(lambda leaf: leaf[-1], joined)
-    low, high = principal.coordinates.min(0), principal.coordinates.max(0)
-    margin = 0.15 * (high - low).max()
-    axes = [np.linspace(a - margin, b + margin, settings.points) for a, b in zip(low, high, strict=True)]
-    result = {
-        "costs": run.costs,
-        "steps": run.steps,
-        "fallen": fallen,
-        "along": along,
-        "step": step,
-        "slope": length,
-        "plane": slices.plane(C, origin, *principal.directions, *axes),
-        "share": principal.share,
-        "places": np.split(principal.coordinates, len(paths)),
-        "off": np.split(principal.off, len(paths)),
-        "paths": {name: {"costs": path.costs, "steps": path.steps} for name, path in paths.items()},
-    }
-    return result, {"data": train.fingerprint}, table(result)
+    # many random starts, downhill together
+    keys = jax.random.split(start_key, settings.starts)
+    many = common.train_many(keys, cost.Cost(train, block=TOGETHER), settings, steps=settings.steps, records=5)
+
+    # one start: a step along the gradient, and one along each of many random directions
+    start = network.init(path_key, settings.sizes)
+    random = [directions.gaussian(key, start) for key in jax.random.split(direction_key, settings.directions)]
+    frames = [directions.Frame(start, (unit(u),)) for u in (descent.downhill(C, start), *random)]
+    points = [[0.0], [STEP]]
+    values = populations.evaluate(C, frames, points)
+    along, *fallen = values[:, 1] - values[:, 0]
+    floor = populations.floor(C, frames, points, values)
+
+    # three optimisers from there, on the plane that holds most of their paths
+    runs = {}
+    for name, optimizer in optimizers(settings.rate).items():
+        print(f"{name}: ", end="")
+        options = {"steps": settings.path_steps, "records": 50, "optimizer": optimizer}
+        runs[name] = common.train(path_key, path_key, C, settings, **options)
+    together = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *(one.trajectory for one in runs.values()))
+    principal = trajectories.principal(together)
+    axes = common.around(principal.coordinates, settings.points)
+    plane = slices.plane(C, list(runs.values())[-1].params, *principal.directions, *axes)  # seen from the last step
+    placed = zip(runs.items(), *(np.split(a, len(runs)) for a in (principal.coordinates, principal.off)), strict=True)
+    paths = {name: Path(one.costs, one.steps, coordinates, off) for (name, one), coordinates, off in placed}
+    fallen = np.array(fallen)
+    result = Result(many.costs, many.steps, fallen, float(along), floor, plane, principal.share, paths)
+    return result, {"data": train.fingerprint}
+
+
+def optimizers(rate):
+    """Gradient descent and momentum of one effective rate, and Adam at its usual rate times ten."""
+    return {"descent": optax.sgd(rate), "momentum": optax.sgd(rate / 10, momentum=0.9), "Adam": optax.adam(1e-2)}
 
 
 @jax.jit
-def falls(C, params, keys, step):
-    """How much C changes by a step along a random direction, one a key."""
-
-    def change(key):
-        way = directions.gaussian(key, params)
-        scale = step / jnp.sqrt(sum(jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(way)))
-        return C(*jax.tree.map(lambda p, d: p + scale * d, params, way)) - C(*params)
-
-    return jax.lax.map(change, keys)
+def unit(u):
+    """A direction of length 1."""
+    return optax.tree.scale(1 / optax.tree.norm(u), u)
 
 
 def table(result):
-    """Who reaches what; who goes down; where the three ways end."""
-    final, fallen = np.asarray(result["costs"])[:, -1], result["fallen"]
-    levels = (1.0, 0.5, 0.3, 0.2, 0.1)
-    down = fallen < 0
-    lines = [f"{len(final):,} random starts after {int(result['steps'][-1]):,} steps:"]
-    lines += [f"  C below {level:<4} {np.mean(final < level):6.1%}" for level in levels]
-    lines += [
-        f"  lowest {final.min():.3f}, median {np.median(final):.3f}, highest {final.max():.3f}; all went down: "
-        f"{np.mean(final < np.asarray(result['costs'])[:, 0]):.1%}",
+    """Who reaches what; who goes down; where the three optimisers end."""
+    final, n = result.costs[:, -1], len(result.costs)
+    lower, down = final < result.costs[:, 0], result.fallen < 0
+    best = result.fallen.min()
+    return [
+        f"{n:,} random starts after {result.steps[-1]:,} steps:",
+        *(f"  C below {level:<4} {np.mean(final < level):6.1%}" for level in LEVELS),
+        f"  C at the end {common.median_of(final, '.3f')}",
+        f"  lower than at the start {statistics.proportion(lower.sum(), n):.1%}",
         "",
-        f"{len(fallen):,} random directions at one start, a step of length {result['step']:g}:",
-        f"  {down.mean():.1%} go down, the best by {-fallen.min():.2e}",
-        f"  the gradient goes down by {-result['along']:.2e}, {result['along'] / fallen.min():.0f} times as far",
+        f"{len(down):,} random directions at one start, a step of length {STEP:g}, floor {result.floor:.0e}:",
+        f"  {statistics.proportion(down.sum(), len(down)):.1%} go down, the best by {-best:.2e}",
+        f"  the gradient goes down by {-result.along:.2e}, {result.along / best:.0f} times as far",
         "",
-        f"three ways from one start; two principal directions hold {np.sum(result['share']):.1%} of their variance:",
+        f"three optimisers from one start; two principal directions hold {result.share.sum():.1%} of their variance:",
+        *(f"  {name:<10} C {p.costs[-1]:.4f}, at most {p.off.max():.1f} off it" for name, p in result.paths.items()),
+        "",
+        common.verdict("share of random starts that end lower", lower.mean(), low=1.0),
+        common.verdict(
+            "fall along the gradient over that along the best random direction", result.along / best, low=1.0
+        ),
     ]
-    for (name, path), off in zip(result["paths"].items(), result["off"], strict=True):
-        lines.append(f"  {name:<10} C {float(path['costs'][-1]):.4f}, at most {off.max():.1f} off the plane")
-    return lines
 
 
 def draw(path):
-    """The starts' costs; the directions' falls; the three ways."""
+    """The starts' costs; the directions' falls; the three paths."""
     result = results.load(path)
     figure = common.figure(15, 8.4)
-    (starts, final, falls), (plane, costs, off) = figure.subplots(2, 3)
-    of_starts = np.asarray(result["costs"])
-    for quantiles, alpha in (((0, 1), 0.15), ((0.05, 0.95), 0.25), ((0.25, 0.75), 0.4)):
-        low, high = np.quantile(of_starts, quantiles, axis=0)
-        label = "all" if alpha == 0.15 else f"{quantiles[1] - quantiles[0]:.0%} of them"
-        starts.fill_between(result["steps"], low, high, color="tab:blue", alpha=alpha, lw=0, label=label)
-    starts.plot(result["steps"], np.median(of_starts, 0), color="black", label="median")
-    starts.set_yscale("log")
-    for formatter in (starts.yaxis.set_major_formatter, starts.yaxis.set_minor_formatter):
-        formatter("{x:g}")
-    starts.set_xlabel("step")
-    starts.set_ylabel("C")
-    starts.set_title(f"{len(of_starts):,} random starts, all downhill")
-    starts.legend(fontsize=8)
-    for values, label, colour in (
-        (of_starts[:, 0], "at the start", "tab:gray"),
-        (of_starts[:, -1], "at the end", "tab:blue"),
-    ):
-        final.hist(np.log10(values), 40, color=colour, label=label)
-    ticks = [0.1, 0.2, 0.5, 1, 2, 5]
-    final.set_xticks(np.log10(ticks), [f"{tick:g}" for tick in ticks])
-    final.set_xlabel("C, logarithmic")
-    final.set_ylabel("networks")
-    final.set_title("How many reach which cost")
-    final.legend(fontsize=8)
-    falls.hist(1e3 * result["fallen"], 40, color="tab:gray", label="random directions")
-    falls.axvline(1e3 * result["along"], color="tab:red", label="the gradient, downhill")
-    falls.axvline(0, color="black", lw=0.8)
-    falls.set_xlabel(f"change of C in thousandths, by a step of length {result['step']:g}")
-    falls.set_ylabel("directions")
-    falls.set_title(f"{np.mean(result['fallen'] < 0):.0%} of random directions go down, a little")
-    falls.legend(fontsize=8)
-    plot.contour(plane, result["plane"])
-    styles = zip(
-        result["paths"].items(), result["places"], result["off"], ("white", "tab:orange", "tab:red"), strict=True
-    )
-    for (name, of), places, away, colour in styles:
-        plane.plot(*places.T, ".-", color=colour, ms=3, lw=1, label=name)
-        dark = "black" if colour == "white" else colour
-        costs.plot(of["steps"], of["costs"], color=dark, label=name)
-        off.plot(of["steps"], away, color=dark, label=name)
-    plane.plot(*result["places"][0][0], "*", color="white", markeredgecolor="black", ms=12)
-    plane.legend(fontsize=8, facecolor="gray", labelcolor="white")
-    plane.set_title(f"Three ways from one start (star); the plane holds {np.sum(result['share']):.0%}", fontsize=10)
-    costs.set_yscale("log")
-    costs.set_title("Their true costs")
-    costs.set_ylabel("C")
-    off.set_title("Their distance off that plane")
-    off.set_ylabel("length in the space of parameters")
-    for ax in (costs, off):
-        ax.set_xlabel("step")
-        ax.legend(fontsize=8)
-        ax.grid(alpha=0.3)
+    above, below = figure.subplots(2, 3)
+    draw_random(*above, result)
+    draw_paths(*below, result)
+    common.tidy([*above, *below[1:]])
     return common.save_figures(path, {"downhill": figure})
 
 
+def draw_random(starts, final, falls, result):
+    """Random starts by step, and at the end; random directions beside the gradient."""
+    for (low, high), alpha, label in (((0, 1), 0.15, "all"), ((0.05, 0.95), 0.25, "90%"), ((0.25, 0.75), 0.4, "50%")):
+        band = np.quantile(result.costs, (low, high), axis=0)
+        starts.fill_between(result.steps, *band, color="tab:blue", alpha=alpha, lw=0, label=f"{label} of them")
+    starts.plot(result.steps, np.median(result.costs, 0), color="black", label="median")
+    common.log(starts.yaxis)
+    ends = result.costs[:, [0, -1]]
+    lower = np.mean(ends[:, 1] < ends[:, 0])
+    starts.set(xlabel="step", ylabel="C", title=f"{len(ends):,} random starts, {lower:.0%} end lower")
+    bins = np.geomspace(ends.min(), ends.max(), 60)
+    final.hist(ends[:, 0], bins, color="tab:gray", label="at the start")
+    final.hist(ends[:, 1], bins, color="tab:blue", label="at the end")
+    common.log(final.xaxis)
+    final.set(xlabel="C", ylabel="networks", title="How many reach which cost")
+    falls.hist(1e3 * result.fallen, 40, color="tab:gray", label="random directions")
+    falls.axvline(1e3 * result.along, color="tab:red", label="the gradient, downhill")
+    falls.axvline(0, color="black", lw=0.8)
+    falls.set(xlabel=f"change of C in thousandths, by a step of length {STEP:g}", ylabel="directions")
+    falls.set_title(f"{np.mean(result.fallen < 0):.0%} of random directions go down, a little")
+
+
+def draw_paths(plane, costs, off, result):
+    """Three paths on their plane, and by step their true costs and their distance off that plane."""
+    plot.contour(plane, result.plane)
+    for (name, of), colour in zip(result.paths.items(), ("white", "tab:orange", "tab:red"), strict=True):
+        plane.plot(*of.coordinates.T, ".-", color=colour, ms=3, lw=1, label=name)
+        dark = "black" if colour == "white" else colour
+        costs.plot(of.steps, of.costs, color=dark, label=name)
+        off.plot(of.steps, of.off, color=dark, label=name)
+    plane.plot(*of.coordinates[0], "*", color="white", markeredgecolor="black", ms=12)
+    plane.legend(fontsize=8, facecolor="gray", labelcolor="white")
+    plane.set(xlabel="first principal direction", ylabel="second")
+    plane.set_title(f"Three paths from one start (star); the plane holds {result.share.sum():.0%}", fontsize=10)
+    common.log(costs.yaxis)
+    costs.set(xlabel="step", ylabel="C", title="Their true costs")
+    off.set(xlabel="step", ylabel="length in the space of parameters", title="Their distance off that plane")
+
+
 if __name__ == "__main__":
-    common.main(__doc__, Settings, run, draw)
+    common.main(__doc__, Settings, run, draw, table)

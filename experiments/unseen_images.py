@@ -13,95 +13,125 @@ About 25 s on two cores.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import common
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
-from common import setting
-from jax.tree_util import Partial
+from common import like, setting
 
-from jaxcost import cost, data, descent, directions, network, plot, results, slices
+from jaxcost import cost, data, directions, plot, results, slices
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(common.Network):
     """How many images are learned, and for how long."""
 
-    data: str = setting("", "folder of four IDX files; empty for the embedded digits")
-    images: int = setting(0, "take only so many images of each part, 0 for all", small=1000)
-    sizes: tuple = setting((784, 16, 16, 10), "the cheatsheet's network")
-    seed: int = setting(0, "makes the networks, the order of the images, the shuffled labels and the plane")
+    rate: float = like("rate")
+    batch: int = like("batch")
     seeds: int = setting(6, "networks for each number of images; the fewest that give an interval", small=2)
     numbers: tuple = setting((100, 300, 1000, 3000), "training images; all of them come last", small=(100,))
     shuffled: int = setting(500, "images with shuffled labels, few enough to be learned by heart", small=100)
-    rate: float = setting(1.5, "Nielsen's learning rate 3, for a cost without his factor 1/2")
-    batch: int = setting(10, "Nielsen's mini-batch")
     steps: int = setting(16000, "20 epochs of 8,000 images, for every number of images alike", small=600)
     half_width: float = setting(1.0, "of the plane: the length of each neuron's own weights")
     points: int = setting(41, "grid points a side", small=11)
 
 
+class Learned(NamedTuple):
+    """How some networks fare that learn the same images, by step, `[networks, records]` each.
+
+    Attributes:
+        images: how many they learn.
+        seen: C on these.
+        unseen: C on images that they have not seen.
+        accuracy: share of the first that are right.
+        accuracy_unseen: likewise of the others.
+    """
+
+    images: int
+    seen: np.ndarray
+    unseen: np.ndarray
+    accuracy: np.ndarray
+    accuracy_unseen: np.ndarray
+
+
+class Result(NamedTuple):
+    """Networks that learned more and more images, and what they make of others.
+
+    Attributes:
+        steps: the recorded steps, the same for all.
+        runs: `Learned` for each number of images, rising.
+        shuffled: `Learned` for images with shuffled labels.
+        seen: C on the images that it learned over a plane about a network that learned the fewest, a `Slice`.
+        unseen: C on images that it has not seen, over the same plane.
+    """
+
+    steps: np.ndarray
+    runs: list[Learned]
+    shuffled: Learned
+    seen: slices.Slice
+    unseen: slices.Slice
+
+
 def run(settings):
     """Train on more and more images; judge by those unseen."""
-    train, held_out = common.images(settings.data, settings.images)
-    key, shuffle_key, *plane_keys = jax.random.split(jax.random.key(settings.seed), 4)
-    keys = jax.random.split(key, settings.seeds)
-    mixed = jax.random.permutation(shuffle_key, len(train))  # classes may be stored one after the other
+    train, held_out = common.images(settings)
+    train_key, shuffle_key, plane_key = jax.random.split(jax.random.key(settings.seed), 3)
+    keys = jax.random.split(train_key, settings.seeds)
+    mixed = train[jax.random.permutation(shuffle_key, len(train))]  # classes may be stored one after the other
+    C_unseen = cost.Cost(held_out)
+
+    # the first so many images, the same steps for all numbers
     numbers = [n for n in settings.numbers if n < len(train)] + [len(train)]
-    runs = {}
-    for n in numbers:
-        runs[f"{n}"] = trained(keys, train[mixed[:n]], held_out, settings)
-    some = train[mixed[: settings.shuffled]]
+    trained = [learn(keys, cost.Cost(mixed[:n]), C_unseen, settings) for n in numbers]
+
+    # some images whose labels say nothing
+    some = mixed[: settings.shuffled]
     wrong = data.Images(some.x, jax.random.permutation(shuffle_key, some.y))
-    shuffled = trained(keys, wrong, held_out, settings)
+    by_heart = learn(keys, cost.Cost(wrong), C_unseen, settings)
 
-    params = jax.tree.map(lambda leaf: leaf[0], runs[f"{numbers[0]}"].pop("params"))
-    seen, unseen = cost.Cost(train[mixed[: numbers[0]]]), cost.Cost(held_out)
-    axis = jnp.linspace(-settings.half_width, settings.half_width, settings.points)
-    u, v = (directions.filter_normalized(directions.gaussian(k, params), params) for k in plane_keys)
-    planes = {name: slices.plane(C, params, u, v, axis, axis) for name, C in (("seen", seen), ("unseen", unseen))}
-    shuffled.pop("params")
-    for of in runs.values():
-        of.pop("params", None)
-    result = {"runs": runs, "shuffled": shuffled, "shuffled_images": settings.shuffled, "planes": planes}
-    return result, {"data": train.fingerprint, "held_out": held_out.fingerprint}, table(result)
+    # one plane about a network of the fewest images, under these and under the unseen ones
+    params = trained[0].network(0).params
+    u, v = directions.random(plane_key, params, 2)
+    axis = np.linspace(-settings.half_width, settings.half_width, settings.points)
+    Cs = cost.Cost(mixed[: numbers[0]]), C_unseen
+    seen, unseen = slices.plane(Cs, params, u, v, axis, axis, accuracy=True)
+
+    of = lambda run, n: Learned(n, run.costs, **run.watched)
+    runs = [of(run, n) for run, n in zip(trained, numbers, strict=True)]
+    result = Result(by_heart.steps, runs, of(by_heart, len(some)), seen, unseen)
+    return result, {"data": train.fingerprint, "held_out": held_out.fingerprint}
 
 
-def trained(keys, seen, unseen, settings):
-    """Cost and accuracy on both, by step, of several networks."""
-    C, C_unseen = cost.Cost(seen), cost.Cost(unseen)
-    run = descent.ensemble(
-        keys, C, Partial(network.init, sizes=settings.sizes), optax.sgd(settings.rate),
-        steps=settings.steps, batch=settings.batch, every=settings.steps // 20,
-        watch={
-            "unseen": C_unseen,
-            "accuracy": Partial(cost.accuracy, C),
-            "accuracy_unseen": Partial(cost.accuracy, C_unseen),
-        },
-    )  # fmt: skip
-    return {"params": run.params, "steps": run.steps, "seen": run.costs} | run.watched
+def learn(keys, C, C_unseen, settings):
+    """Several networks, a key each, that learn the images of C; a `Run` that watches the others."""
+    watch = {
+        "unseen": C_unseen,
+        "accuracy": lambda *params: cost.accuracy(C, params),
+        "accuracy_unseen": lambda *params: cost.accuracy(C_unseen, params),
+    }
+    return common.train_many(keys, C, settings, steps=settings.steps, records=20, watch=watch)
+
+
+def lowest(plane):
+    """Indices of the lowest grid point."""
+    return np.unravel_index(np.nanargmin(plane.values), plane.values.shape)
 
 
 def table(result):
-    """Costs and accuracies on seen and unseen images, medians over networks."""
-    columns = ("seen", "unseen", "accuracy", "accuracy_unseen")
-    titles = ("C, training", "C, unseen", "right, training", "right, unseen")
-    lines = [f"{'training images':<22}" + "".join(f"{title:>30}" for title in titles)]
-    rows = {f"{int(n):,}": of for n, of in result["runs"].items()}
-    rows[f"{result['shuffled_images']:,}, labels shuffled"] = result["shuffled"]
-    for name, of in rows.items():
-        ends = [np.asarray(of[column])[:, -1] for column in columns]
-        said = [f"{np.median(end):.3f} ({end.min():.3f} to {end.max():.3f})" for end in ends]
-        lines.append(f"{name:<22}" + "".join(f"{text:>30}" for text in said))
-    gaps = {n: np.asarray(of["unseen"])[:, -1] - np.asarray(of["seen"])[:, -1] for n, of in result["runs"].items()}
-    lines += ["", "gap, C on unseen images less C on training images, median:"]
-    lines += [f"{int(n):>8,} images {np.median(gap):8.3f}" for n, gap in gaps.items()]
+    """Costs and accuracies on seen and unseen images, medians over networks; the gap; the plane."""
+    rows = [["training images", "C, training", "C, unseen", "the gap", "right, training", "right, unseen"]]
+    for of, name in (*((of, "") for of in result.runs), (result.shuffled, ", labels shuffled")):
+        costs = [common.median_of(values[:, -1], ".3f") for values in (of.seen, of.unseen, of.unseen - of.seen)]
+        shares = [common.median_of(values[:, -1], ".1%") for values in (of.accuracy, of.accuracy_unseen)]
+        rows.append([f"{of.images:,}{name}", *costs, *shares])
+    middle = tuple(size // 2 for size in result.seen.values.shape)
+    at = lambda i: f"C on unseen images {result.unseen.values[i]:.3f}, {result.unseen.accuracy[i]:.1%} right"
     return [
-        *lines,
+        *common.columns(rows),
         "",
-        f"chance: {0.1:.0%} right; medians (lowest to highest) of {len(next(iter(gaps.values())))} networks",
+        f"chance: {0.1:.0%} right; medians (lowest to highest) of {len(result.shuffled.seen)} networks",
+        f"on the plane: at the network {at(middle)}; at their lowest point {at(lowest(result.unseen))}",
     ]
 
 
@@ -113,61 +143,51 @@ def draw(path):
 
 def draw_planes(result):
     """C on training images and on unseen ones over one plane, in one colour scale, and their difference."""
-    seen, unseen = result["planes"]["seen"], result["planes"]["unseen"]
+    seen, unseen, n = result.seen, result.unseen, f"{result.runs[0].images:,}"
     difference = seen._replace(values=unseen.values - seen.values, floor=float(np.hypot(seen.floor, unseen.floor)))
+    middle = tuple(size // 2 for size in seen.values.shape)
     figure = common.figure(15, 4.8)
     scale = plot.norm(np.stack([seen.values, unseen.values]))
-    n = next(iter(result["runs"]))
-    titles = (f"C on the {n} training images", "C on unseen images", "their difference: the gap")
-    for ax, plane, title in zip(figure.subplots(1, 3), (seen, unseen, difference), titles, strict=True):
-        plot.contour(ax, plane, scale=None if plane is difference else scale)
-        here = plane.values[len(plane.alphas) // 2, len(plane.betas) // 2]
-        lowest = ""
-        if plane is not difference:
-            i, j = np.unravel_index(np.argmin(plane.values), plane.values.shape)
-            ax.plot(plane.alphas[i], plane.betas[j], "*", color="tab:red", markeredgecolor="white", ms=12)
-            lowest = f", lowest (star) {plane.values.min():.3f}"
-        ax.set_title(f"{title}\nat the network {here:.3f}{lowest}", fontsize=10)
-        ax.set_xlabel("α")
-    figure.suptitle(
-        f"One random plane through a network (+) trained on {n} images; 1 = the length of each neuron's weights"
-    )
+    *two, gap = figure.subplots(1, 3)
+    for ax, plane, title in zip(two, (seen, unseen), (f"the {n} training images", "unseen images"), strict=True):
+        plot.contour(ax, plane, scale=scale)
+        i, j = lowest(plane)
+        ax.plot(plane.alphas[i], plane.betas[j], "*", color="tab:red", markeredgecolor="white", ms=12)
+        at_network, at_lowest = (f"{plane.values[k]:.3f} ({plane.accuracy[k]:.0%} right)" for k in (middle, (i, j)))
+        ax.set_title(f"C on {title}\nat the network {at_network}, lowest (star) {at_lowest}", fontsize=10)
+    plot.contour(gap, difference)
+    gap.set_title(f"their difference: the gap\nat the network {difference.values[middle]:.3f}", fontsize=10)
+    for ax in (*two, gap):
+        ax.set(xlabel="α", ylabel="β")
+    figure.suptitle(f"One random plane through a network (+) trained on {n} images; {common.LENGTH}")
     return figure
 
 
 def draw_gap(result):
     """Cost by number of images; cost and accuracy by step for shuffled labels."""
     figure = common.figure(14, 4.4)
-    by_number, costs, right = figure.subplots(1, 3)
-    numbers = [int(n) for n in result["runs"]]
+    by_number, costs, right = axes = figure.subplots(1, 3)
+    numbers = [of.images for of in result.runs]
     for name, label in (("seen", "training images"), ("unseen", "unseen images")):
-        values = np.array([np.asarray(of[name])[:, -1] for of in result["runs"].values()]).T
+        values = np.array([getattr(of, name)[:, -1] for of in result.runs]).T
         plot.band(by_number, numbers, values, label, marker="o")
-    by_number.set_xscale("log")
+    by_number.set(xscale="log", xlabel="number of training images", ylabel="C at the end")
     by_number.set_xticks(numbers, [f"{n:,}" for n in numbers])
     by_number.minorticks_off()
-    by_number.set_xlabel("number of training images")
-    by_number.set_ylabel("C at the end")
     by_number.set_title("More images, less of a gap")
-    most = result["runs"][str(numbers[-1])]
-    for ax, pairs, label in ((costs, ("seen", "unseen"), "C"), (right, ("accuracy", "accuracy_unseen"), "share right")):
-        learned = f"{numbers[-1]:,} images"
-        by_heart = f"{result['shuffled_images']:,} with shuffled labels"
-        for of, said, colour in ((most, learned, "tab:blue"), (result["shuffled"], by_heart, "tab:red")):
-            for name, style, which in zip(pairs, ("-", ":"), ("training", "unseen"), strict=True):
-                plot.band(ax, of["steps"], of[name], f"{said}, {which}", color=colour, ls=style)
-        ax.set_xlabel("step")
+    learned, by_heart = f"{numbers[-1]:,} images", f"{result.shuffled.images:,} with shuffled labels"
+    for ax, names, label in ((costs, ("seen", "unseen"), "C"), (right, ("accuracy", "accuracy_unseen"), "share right")):
+        for of, who, colour in ((result.runs[-1], learned, "tab:blue"), (result.shuffled, by_heart, "tab:red")):
+            for name, style, which in zip(names, ("-", ":"), ("training", "unseen"), strict=True):
+                plot.band(ax, result.steps, getattr(of, name), f"{who}, {which}", color=colour, ls=style)
+        ax.set(xlabel="step", ylabel=label)
         ax.locator_params(axis="x", nbins=5)
-        ax.set_ylabel(label)
-        ax.legend(fontsize=8)
     costs.set_title("The number goes down with wrong labels too")
     right.axhline(0.1, color="gray", lw=0.8)
     right.set_title("... but it says nothing about unseen images")
-    by_number.legend(fontsize=8)
-    for ax in (by_number, costs, right):
-        ax.grid(alpha=0.3)
+    common.tidy(axes)
     return figure
 
 
 if __name__ == "__main__":
-    common.main(__doc__, Settings, run, draw)
+    common.main(__doc__, Settings, run, draw, table)

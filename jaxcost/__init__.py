@@ -10,6 +10,7 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     data                   images and desired outputs: embedded digits, IDX files, MNIST
     losses                 the cost of one image
     statistics             medians and intervals, tests, how many draws are needed
+    tails                  what the few largest and the few lowest of many numbers say
     engine.trees           which leaves of a parameter tree move
     network                the 784-16-16-10 network, its parameters
     directions             random, normalised, orthonormal directions; P(s) = origin + sum_k s_k d_k
@@ -41,6 +42,7 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     measures.nulls         the same measures of a bowl, of random surfaces and random walks
     curvature.products     products of the Hessian with directions
     curvature.moments      trace and Frobenius norm of the Hessian, exactly
+    curvature.eigenvalues  its lowest and highest eigenvalue
     plot                   figures, drawn on given axes
 """
 

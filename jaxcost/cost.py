@@ -86,7 +86,15 @@ class Cost:
         Raises:
             ValueError: the loss is not one number.
         """
-        c = self.loss(self.output(image.x, *params), image.y)
+        return self.of_output(self.output(image.x, *params), image.y)
+
+    def of_output(self, a, y) -> jax.Array:
+        """The cost of one image, from the network's guess for it.
+
+        Raises:
+            ValueError: the loss is not one number.
+        """
+        c = self.loss(a, y)
         if jnp.shape(c) != ():
             raise ValueError(f"loss(f(x), y) has shape {jnp.shape(c)}, expected one number for one image: ()")
         return c

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
@@ -52,20 +51,20 @@ class Recipe(NamedTuple):
     """What a random direction is made of. It takes no memory, and gives the same direction again and again.
 
     Attributes:
-        key: data of a `jax.random.key`, of jax's default kind.
+        key: a `jax.random.key`.
         normalize: "filter", "layer" or None.
         axis: as in `filter_normalized`.
         biases: likewise.
     """
 
-    key: np.ndarray
+    key: jax.Array
     normalize: str | None
     axis: int
     biases: str
 
     def of(self, params) -> Any:
         """The direction itself."""
-        direction = gaussian(jax.random.wrap_key_data(jnp.asarray(self.key)), params)
+        direction = gaussian(self.key, params)
         if self.normalize is None:
             return direction
         return _normalized(direction, params, self.axis if self.normalize == "filter" else None, self.biases)
@@ -89,9 +88,10 @@ def at(origin, directions, s) -> Any:
         >>> at((jnp.zeros(2),), [(jnp.array([1.0, 0.0]),), (jnp.array([0.0, 1.0]),)], [2.0, 3.0])[0].tolist()
         [2.0, 3.0]
     """
-    if np.shape(s) != (len(directions),):
-        raise ValueError(f"coordinates of shape {np.shape(s)}, expected one a direction, [{len(directions)}]")
     frame = Frame(origin, tuple(directions)).moving()
+    s = jnp.asarray(s, jnp.result_type(jnp.float32, *jax.tree.leaves(frame.origin)))  # as where slices are computed
+    if s.shape != (len(directions),):
+        raise ValueError(f"coordinates of shape {s.shape}, expected one a direction, [{len(directions)}]")
     moved = jax.tree.map(lambda p, *d: moved_leaf(s, (p, *d)), frame.origin, *frame.directions)
     return trees.join(trees.split(origin)[1], moved)
 
@@ -112,9 +112,8 @@ def random(key, params, k=1, *, normalize="filter", axis=0, biases="zero") -> tu
         params: the network, a tuple of C's arguments.
         k: how many.
         normalize: "filter" (Li et al. 2018), "layer", or None to leave them as drawn.
-        axis: which axis of a weight array counts neurons, see `filter_normalized`: 0 for `[to, from]`, -1 for the
-            kernels of Flax and Haiku.
-        biases: "zero", "vector" or "entry", see `filter_normalized`.
+        axis: as in `filter_normalized`: 0 for weights `[to, from]`, -1 for the kernels of Flax and Haiku.
+        biases: "zero", "vector" or "entry", likewise.
 
     Returns:
         A tuple of k directions, each a tuple like `params`.
@@ -135,31 +134,25 @@ def random(key, params, k=1, *, normalize="filter", axis=0, biases="zero") -> tu
 def recipes(key, k=1, *, normalize="filter", axis=0, biases="zero") -> tuple[Recipe, ...]:
     """What `random` makes its directions of; they can stand in place of directions wherever a slice is made.
 
-    Of a large model a slice then keeps a few numbers in place of trees, and makes the directions anew when it needs
-    them. The same numbers each time, with one version of jax.
+    A slice then keeps a few numbers in place of trees, from which one version of jax makes the same directions.
 
     Example:
-        >>> from jaxcost import network
-        >>> params, key = network.init(jax.random.key(0)), jax.random.key(1)
-        >>> bool((recipes(key)[0].of(params).w[0] == random(key, params)[0].w[0]).all())
+        >>> params, key = (jnp.ones((2, 3)),), jax.random.key(1)
+        >>> bool((recipes(key)[0].of(params)[0] == random(key, params)[0][0]).all())
         True
     """
     if normalize not in NORMS:
         raise ValueError(f"normalize={normalize!r}, expected one of {', '.join(map(repr, NORMS))}")
     _known(biases)
-    return tuple(
-        Recipe(np.asarray(jax.random.key_data(one)), normalize, axis, biases) for one in jax.random.split(key, k)
-    )
+    return tuple(Recipe(one, normalize, axis, biases) for one in jax.random.split(key, k))
 
 
 def gaussian(key, params) -> Any:
     """A direction of independent N(0, 1) numbers, uniform over all directions once normalised.
 
     Example:
-        >>> from jaxcost import network
-        >>> u = gaussian(jax.random.key(1), network.init(jax.random.key(0)))
-        >>> print(f"{optax.tree.norm(u):.0f}")  # about the root of 13,002
-        113
+        >>> print(f"{optax.tree.norm(gaussian(jax.random.key(1), (jnp.zeros(10_000),))):.0f}")  # about the root
+        99
     """
     return _direction(partial(_gaussian, key), params)
 
@@ -173,33 +166,30 @@ def _gaussian(key, params):
 def filter_normalized(direction, params, *, axis=0, biases="zero") -> Any:
     """Give the direction's weights into each neuron the length of the network's: d_i <- d_i |w_i| / |d_i|.
 
-    Li et al. 2018 (arXiv 1712.09913), section 4. Their reason is that rescaling the neurons of a ReLU
-    network leaves its function alone, so that raw lengths mean nothing. For *sigmoid* networks, this kit's own
-    among them, that argument does not hold; there it is a convention that puts all neurons on one
-    scale, so that a coordinate of 1 moves each by as much as its weights are long.
+    Li et al. 2018 (arXiv 1712.09913), section 4. Their reason is that rescaling the neurons of a ReLU network leaves
+    its function alone, so that raw lengths mean nothing. For *sigmoid* networks, this kit's own among them, that does
+    not hold; there it is a convention that puts all neurons on one scale: a coordinate of 1 moves each by as much as
+    its weights are long.
 
     Args:
         direction: tuple like `params`.
         params: the network.
-        axis: which axis of a weight array counts neurons: 0 for weights `[to, from]`, as here; -1 for
-            the kernels `[..., from, to]` of Flax and others.
-        biases: "zero" leaves biases where they are, as Li et al. do in their published commands; "vector"
-            gives each bias vector the length of the network's; "entry" each single bias its size.
+        axis: which axis of a weight array counts neurons: 0 for weights `[to, from]`, as here; -1 for the kernels
+            `[..., from, to]` of Flax and others.
+        biases: "zero" leaves biases where they are, as Li et al. do in their published commands; "vector" gives each
+            bias vector the length of the network's; "entry" each single bias its size.
 
     Returns:
         A direction. Where a neuron's weights are all 0, so is the direction.
 
     Raises:
-        ValueError: `biases` is none of these, a weight array has no such axis, or the network has no weight arrays
-            at all, only vectors and numbers, so that `biases="zero"` would leave nothing.
+        ValueError: the direction is not like the network, `biases` is none of these, a weight array has no such axis,
+            or there are none, only vectors and numbers, so that `biases="zero"` would leave nothing.
 
     Example:
-        >>> from jaxcost import network
-        >>> params = network.init(jax.random.key(0))
-        >>> u = filter_normalized(gaussian(jax.random.key(1), params), params)
-        >>> rows = [jnp.linalg.norm(p.w[0], axis=1) for p in (u, params)]
-        >>> bool(jnp.allclose(*rows)), float(jnp.abs(u.b[0]).max())
-        (True, 0.0)
+        >>> w, b = filter_normalized((jnp.array([[3.0, 4.0]]), jnp.ones(1)), (jnp.array([[0.0, 10.0]]), jnp.ones(1)))
+        >>> w.tolist(), b.tolist()
+        ([[6.0, 8.0]], [0.0])
     """
     return _normalized(direction, params, axis, biases)
 
@@ -207,13 +197,7 @@ def filter_normalized(direction, params, *, axis=0, biases="zero") -> Any:
 def layer_normalized(direction, params, *, biases="zero") -> Any:
     """Give each weight array of the direction the length of the network's: d_l <- d_l |w_l| / |d_l|.
 
-    Args:
-        direction: tuple like `params`.
-        params: the network.
-        biases: as in `filter_normalized`.
-
-    Raises:
-        ValueError: as `filter_normalized`.
+    Args and errors as for `filter_normalized`.
     """
     return _normalized(direction, params, None, biases)
 
@@ -221,7 +205,8 @@ def layer_normalized(direction, params, *, biases="zero") -> Any:
 def _normalized(direction, params, axis, biases):
     """Weights scaled to length along all axes but `axis`, biases by their rule."""
     _known(biases)
-    shapes = [leaf.shape for leaf in jax.tree.leaves(trees.moving(params))]
+    direction = trees.fitted(direction, params, "the direction")
+    shapes = [leaf.shape for leaf in jax.tree.leaves(direction)]
     if biases == "zero" and not any(len(shape) > 1 for shape in shapes):
         raise ValueError(
             f"the parameters have the shapes {shapes}, vectors and numbers alone, which count as biases: with "
@@ -230,7 +215,7 @@ def _normalized(direction, params, axis, biases):
     for shape in shapes:
         if axis is not None and len(shape) > 1 and not -len(shape) <= axis < len(shape):
             raise ValueError(f"axis={axis}, expected one of the {len(shape)} axes of a weight array of shape {shape}")
-    return _direction(partial(_scaled, axis, biases, trees.moving(direction)), params)
+    return _direction(partial(_scaled, axis, biases, direction), params)
 
 
 @partial(jax.jit, static_argnames=("axis", "biases"))
@@ -257,9 +242,7 @@ def _with_length(d, p, axes):
 
 
 def orthonormal(u, v) -> tuple[Any, Any]:
-    """Two directions of length 1 at right angles that span the plane of u and v (Gram-Schmidt, done twice).
-
-    Note that they are no longer filter-normalised.
+    """Two directions of length 1 at right angles that span the plane of u and v: no longer filter-normalised.
 
     Raises:
         ValueError: u and v are parallel, or one is 0.
@@ -291,23 +274,22 @@ def cosine(u, v) -> jax.Array:
 
 
 def between(a, b) -> Any:
-    """From network a to network b, `b - a`: with origin a, coordinate 0 is a and 1 is b.
+    """From network a to network b, `b - a`, as Goodfellow et al. 2015 (arXiv 1412.6544): 0 is a and 1 is b.
 
-    Goodfellow et al. 2015 (arXiv 1412.6544).
+    Raises:
+        ValueError: b is not like a.
     """
-    return _direction(lambda a: jax.tree.map(jnp.subtract, trees.moving(b), a), a)
+    return _direction(partial(jax.tree.map, jnp.subtract, trees.fitted(b, a, "b")), a)
 
 
 def through(a, b, c) -> tuple[Any, Any]:
-    """An orthonormal basis of the plane through three networks; a is the origin, b lies along the first.
-
-    Garipov et al. 2018 (arXiv 1802.10026).
+    """An orthonormal basis of the plane through three networks, as Garipov et al. 2018 (arXiv 1802.10026).
 
     Returns:
-        `(u, v)`; where a, b and c lie on it is `coordinates`.
+        `(u, v)`, for the origin a; b lies along u, and where c lies `trajectories.coordinates` says.
 
     Raises:
-        ValueError: the three lie on one line.
+        ValueError: the three lie on one line, or are not alike.
     """
     return orthonormal(between(a, b), between(a, c))
 

@@ -86,7 +86,6 @@ def logits(x, w, b) -> jax.Array:
     return _weighted_input(x, w, b, jax.nn.sigmoid)
 
 
-@cache  # the same activations give the same function, so that what is compiled for it is found again
 def mlp(hidden=jax.nn.sigmoid, output=None) -> Callable:
     """A network of dense layers with any activations, `f(x, w, b)` for one image.
 
@@ -104,7 +103,11 @@ def mlp(hidden=jax.nn.sigmoid, output=None) -> Callable:
         >>> f(jnp.zeros(784), *p).shape, f is mlp(jnp.tanh)
         ((10,), True)
     """
+    return _mlp(hidden, output)
 
+
+@cache  # the same activations give the same function, so that what is compiled for it is found again
+def _mlp(hidden, output):
     def f(x, w, b):
         z = _weighted_input(x, w, b, hidden)
         return z if output is None else output(z)

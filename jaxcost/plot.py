@@ -6,6 +6,21 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 COLOURS = "viridis"  # perceptually uniform, and falls in lightness in print as C does
+MEASURES = {  # of `bumpiness.Measures` a title, and up to where an axis is best linear if logarithmic beyond
+    "minima": ("local minima", 1),
+    "depth": ("depth of the deepest, units of C", 1e-6),
+    "total_variation": ("total variation, units of C", 1e-6),
+    "excess_variation": ("excess variation, units of C", 1e-6),
+    "roughness": ("roughness, C per squared half-width", 1e-5),
+    "relative_roughness": ("relative roughness (a parabola: 6.5)", 1),
+    "bowl": ("share of variance of the best quadratic", None),
+    "information": ("information content of the steps", None),
+    "correlation_length": ("correlation length, half-widths", None),
+    "frequency": ("mean frequency, cycles a half-width", None),
+    "chebyshev": ("Chebyshev coefficients for 0.1 %", None),
+    "negative_curvature": ("share that bends down", None),
+    "curvature_ratio": ("curvature ratio, down : up", 0.1),
+}
 LOG_FROM = 20  # ratio of largest to smallest cost from which a linear scale may hide the low ground
 
 
@@ -56,7 +71,7 @@ def contour(ax, plane, minima=None, grid_only=None, *, bar=True, scale=None) -> 
         drawn = ax.figure.colorbar(mesh, ax=ax, shrink=0.85, pad=0.02)
         drawn.ax.tick_params(labelsize="x-small")
         # the noise floor, too thin for a band
-        drawn.ax.set_xlabel(f"±{plane.floor:.1e}", fontsize="x-small", loc="left")
+        drawn.ax.set_xlabel(f"±{plane.floor:.0e}", fontsize="x-small", loc="left")
         if isinstance(scale, LogNorm):
             drawn.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             drawn.ax.yaxis.set_major_formatter("{x:g}")
@@ -110,8 +125,11 @@ def band(ax, steps, values, label=None, **style) -> None:
 
 
 def medians(ax, x, summaries, label=None, **style) -> Line2D:
-    """A measure against something: medians joined, and as a band the interval of each (`statistics.Summary`)."""
-    middle, low, high = np.array([(s.median, s.low, s.high) for s in summaries], float).T
+    """A measure against something: medians joined, and as a band the interval of each.
+
+    The summaries are `statistics.Summary`s, or `statistics.Interval`s of other numbers than medians.
+    """
+    middle, low, high = np.array([s[:3] for s in summaries], float).T
     (drawn,) = ax.plot(x, middle, label=label, **style)
     known = np.isfinite(low) & np.isfinite(high)
     ax.fill_between(x, low, high, where=known, color=drawn.get_color(), alpha=0.2, lw=0)

@@ -103,7 +103,7 @@ def _stacked(trajectory):
         structures = {jax.tree.structure(one) for one in trajectory}
         if len(structures) != 1:
             raise ValueError(f"a list of {len(trajectory)} networks of {len(structures)} structures, expected one")
-        stack = lambda *leaves: jnp.stack(leaves) if hasattr(leaves[0], "shape") else leaves[0]
+        stack = lambda *leaves: jnp.stack(leaves) if isinstance(leaves[0], float | trees.ARRAYS) else leaves[0]
         trajectory = jax.tree.map(stack, *trajectory)
     lengths = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(trees.moving(trajectory))}
     if len(lengths) != 1 or lengths == {()}:

@@ -11,15 +11,6 @@ import pytest
 from jaxcost import cost, data, devices, network, slices
 from jaxcost.data import Images
 
-LOSSES = {  # what each should be, written out in numpy
-    cost.quadratic: lambda a, y: ((a - y) ** 2).sum(),
-    cost.absolute: lambda a, y: abs(a - y).sum(),
-    cost.cross_entropy: lambda a, y: -(y * np.log(a) + (1 - y) * np.log(1 - a)).sum(),
-    cost.sigmoid_cross_entropy: lambda z, y: (np.log(1 + np.exp(-z)) * y + np.log(1 + np.exp(z)) * (1 - y)).sum(),
-    cost.softmax_cross_entropy: lambda z, y: np.log(np.exp(z).sum()) - (z * y).sum(),
-    cost.hinge: lambda z, y: np.maximum(0, 1 - (2 * y - 1) * z).sum(),
-}
-
 
 def small(n=23, sizes=(7, 5, 4), seed=0):
     keys = jax.random.split(jax.random.key(seed), 3)
@@ -28,34 +19,40 @@ def small(n=23, sizes=(7, 5, 4), seed=0):
     return images, network.init(keys[2], sizes)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+def outputs(images, params):
+    """The network's outputs in numpy, in float64."""
+    a = np.asarray(images.x, np.float64)
+    for w, b in zip(*params, strict=True):
+        a = 1 / (1 + np.exp(-(a @ np.asarray(w, np.float64).T + np.asarray(b, np.float64))))
+    return a
+
+
 @pytest.mark.parametrize("sizes", [(7, 4), (7, 5, 4), (7, 6, 5, 4)])
-def test_cost_is_the_mean_over_images_written_as_a_loop(loss, sizes):
+def test_cost_is_the_mean_over_images_written_in_numpy(sizes):
     images, params = small(sizes=sizes)
-    f = network.logits if loss in (cost.sigmoid_cross_entropy, cost.softmax_cross_entropy, cost.hinge) else None
-    C = cost.Cost(images, f or network.feedforward, loss)
-    one = [
-        LOSSES[loss](np.asarray(C.f(x, *params), np.float64), np.asarray(y, np.float64))
-        for x, y in zip(images.x, images.y, strict=True)
-    ]
-    np.testing.assert_allclose(C.per_image(*params), one, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(C(*params), np.mean(one), rtol=1e-5)
+    C = cost.Cost(images)
+    of_each = ((outputs(images, params) - np.asarray(images.y)) ** 2).sum(1)
+    np.testing.assert_allclose(C.per_image(*params), of_each, rtol=1e-5)
+    np.testing.assert_allclose(C(*params), of_each.mean(), rtol=1e-6)
 
 
-def test_cross_entropy_agrees_with_itself_from_logits_and_is_infinite_only_where_it_must():
-    z, y = jnp.array([-3.0, 0.5, 4.0]), jnp.array([0.0, 1.0, 0.0])
-    np.testing.assert_allclose(cost.cross_entropy(jax.nn.sigmoid(z), y), cost.sigmoid_cross_entropy(z, y), rtol=1e-5)
-    assert cost.cross_entropy(jnp.array([0.0, 1.0]), jnp.array([0.0, 1.0])) == 0
-    assert cost.cross_entropy(jnp.array([1.0]), jnp.array([0.0])) == jnp.inf
+def test_any_loss_is_taken_image_by_image():
+    images, params = small()
+    C = cost.Cost(images, network.logits, lambda z, y: jnp.abs(z).max() + z @ y)
+    a, y = outputs(images, params), np.asarray(images.y)
+    z = np.log(a / (1 - a))
+    of_each = np.abs(z).max(1) + (z * y).sum(1)
+    np.testing.assert_allclose(C.per_image(*params), of_each, rtol=1e-5)
+    np.testing.assert_allclose(C(*params), of_each.mean(), rtol=1e-5)
 
 
-@pytest.mark.parametrize("block", [1, 5, 7, 11, 12, 22, 23, 100])
+@pytest.mark.parametrize("block", [1, 5, 12, 22, 23, 100])
 def test_blocks_change_nothing(block, x64):
     images, params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), small())
     whole, C = cost.Cost(images), cost.Cost(images, block=block)
     np.testing.assert_allclose(C(*params), whole(*params), rtol=1e-14)
     np.testing.assert_allclose(C.per_image(*params), whole.per_image(*params), rtol=1e-14)
-    assert cost.accuracy(C, *params) == cost.accuracy(whole, *params)
+    assert cost.accuracy(C, params) == cost.accuracy(whole, params)
     for a, b in zip(*(jax.tree.leaves(jax.grad(c, (0, 1))(*params)) for c in (C, whole)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-14)
 
@@ -102,8 +99,17 @@ def test_accuracy_counts_the_largest_output():
     images = Images(jnp.eye(4), jnp.eye(4))
     shift = jnp.roll(jnp.eye(4), 1, axis=0).at[0].set(jnp.eye(4)[0])
     C = cost.Cost(images, f=lambda x, m: m @ x, block=3)
-    assert cost.accuracy(C, jnp.eye(4)) == 1
-    assert cost.accuracy(C, shift) == np.mean([np.argmax(shift[:, i]) == i for i in range(4)])
+    assert cost.accuracy(C, (jnp.eye(4),)) == 1
+    assert cost.accuracy(C, (shift,)) == np.mean([np.argmax(shift[:, i]) == i for i in range(4)])
+
+
+def test_accuracy_takes_labels_as_they_are():
+    images, params = small()
+    labels = cost.Cost(Images(images.x, images.y.argmax(-1)), network.logits, lambda z, y: -z[y])
+    expected = np.mean(outputs(images, params).argmax(1) == np.asarray(images.y).argmax(1))
+    assert 0 < expected < 1
+    for C in (labels, cost.Cost(images)):
+        np.testing.assert_allclose(cost.accuracy(C, params), expected, rtol=1e-6)
 
 
 def test_new_images_and_new_parameters_are_not_traced_again():
@@ -130,26 +136,57 @@ def test_a_user_may_bring_images_of_any_shape_and_one_parameter_tree():
     np.testing.assert_allclose(C(tree), expected, rtol=1e-5)
 
 
+# what does not move
+
+
+def counted():
+    """A cost whose parameters hold a counter, a flag and a function beside a floating number."""
+    f = lambda x, p, act: jnp.where(p["on"], act(p["w"] * x[: p["to"].size]), 0)
+    C = cost.Cost(Images(jnp.arange(12.0).reshape(3, 4), jnp.zeros((3, 2))), f)
+    return C, ({"w": jnp.array(0.5), "on": jnp.array(True), "to": jnp.arange(2)}, jnp.square)
+
+
+def test_what_is_no_floating_array_is_passed_to_the_model_as_it_is():
+    C, params = counted()
+    x = np.arange(12.0).reshape(3, 4)[:, :2]
+    of_each = ((0.5 * x) ** 4).sum(1)
+    np.testing.assert_allclose(C.per_image(*params), of_each)
+    np.testing.assert_allclose(C(*params), of_each.mean())
+    assert C({**params[0], "on": jnp.array(False)}, jnp.square) == 0
+    np.testing.assert_allclose(C(params[0], jnp.negative), ((0.5 * x) ** 2).sum(1).mean())
+
+
+def test_split_leaves_a_function_of_the_floating_leaves_that_jax_can_differentiate():
+    C, params = counted()
+    moving_C, moving = cost.split(C, params)
+    assert [leaf.shape for leaf in jax.tree.leaves(moving)] == [()]
+    assert moving_C(*moving) == C(*params)
+    x = np.arange(12.0).reshape(3, 4)[:, :2]
+    slope = jax.grad(moving_C)(*moving)["w"]
+    np.testing.assert_allclose(slope, (4 * 0.5**3 * x**4).sum(1).mean(), rtol=1e-6)
+    again, same = cost.split(moving_C, moving)
+    assert again(*same) == C(*params)
+
+
+def test_split_leaves_all_as_it_was_where_all_moves():
+    images, params = small()
+    C = cost.Cost(images)
+    same, moving = cost.split(C, params)
+    assert same is C
+    assert type(moving) is network.Params
+
+
+# errors
+
+
 def test_errors_come_at_trace_time_and_say_what_to_do():
     images, params = small()
     with pytest.raises(ValueError, match=r"shape \(4,\), expected one number"):
         cost.Cost(images, loss=lambda a, y: a - y)(*params)
     with pytest.raises(ValueError, match="no images"):
         cost.Cost(images[:0])(*params)
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-def test_labels_are_not_broadcast_against_outputs(loss):
-    images, params = small()
-    C = cost.Cost(Images(images.x, images.y.argmax(-1)), loss=loss)
     with pytest.raises(ValueError, match=r"outputs have shape \(4,\) and desired outputs \(\)"):
-        C(*params)
-
-
-def test_accuracy_takes_labels_as_they_are():
-    images, params = small()
-    labels = cost.Cost(Images(images.x, images.y.argmax(-1)), network.logits, lambda z, y: -z[y])
-    assert cost.accuracy(labels, *params) == cost.accuracy(cost.Cost(images), *params) > 0
+        cost.Cost(Images(images.x, images.y.argmax(-1)))(*params)
 
 
 def test_a_block_is_a_positive_number_of_images():
@@ -159,92 +196,83 @@ def test_a_block_is_a_positive_number_of_images():
             cost.Cost(images, block=block)(*params)
 
 
+# sizes as they are used
+
 MEMORY = """
-import resource, sys
+import resource
 import jax, jax.numpy as jnp
 from jaxcost import cost, network
 from jaxcost.data import Images
-sizes = eval(sys.argv[1])
 x = jnp.ones((60_000, 784)).block_until_ready()
-C, params = cost.Cost(Images(x, jnp.ones((60_000, 10)))), network.init(jax.random.key(0), sizes)
-few = cost.Cost(Images(x[:100], C.images.y[:100]))  # the compiler's own memory
-for c in (few, C):
+C = cost.Cost(Images(x, jnp.ones((60_000, 10))))
+first = cost.Cost(Images(x[:100], C.images.y[:100]))  # the compiler's own memory
+networks = [network.init(jax.random.key(0), sizes) for sizes in [(784, 16, 16, 10), (784, 512, 512, 10)]]
+for c in (first, C):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    jax.block_until_ready((c(*params), c.per_image(*params), jax.grad(c, (0, 1))(*params)))
+    for params in networks:
+        jax.block_until_ready((c(*params), c.per_image(*params), jax.grad(c, (0, 1))(*params)))
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 
 
-@pytest.mark.parametrize("sizes", [(784, 16, 16, 10), (784, 512, 512, 10)])
-def test_sixty_thousand_images_take_at_most_300_mb_beyond_their_own(sizes):
-    run = subprocess.run([sys.executable, "-c", MEMORY, str(sizes)], capture_output=True, text=True, check=True)
+def test_sixty_thousand_images_take_at_most_300_mb_beyond_their_own():
+    run = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
     assert float(run.stdout) < 300
 
 
 def test_the_embedded_digits_cost_what_numpy_says():
     _, held_out = data.digits()
     params = network.init(jax.random.key(5))
-    a = np.asarray(held_out.x, np.float64)
-    for w, b in zip(*params, strict=True):
-        a = 1 / (1 + np.exp(-(a @ np.asarray(w, np.float64).T + np.asarray(b, np.float64))))
-    expected = ((a - np.asarray(held_out.y)) ** 2).sum(1).mean()
+    expected = ((outputs(held_out, params) - np.asarray(held_out.y)) ** 2).sum(1).mean()
     np.testing.assert_allclose(cost.Cost(held_out)(*params), expected, rtol=1e-6)
 
 
 # distance in function space
 
 
-def outputs(images, params):
-    """The network's outputs in numpy, in float64."""
-    a = np.asarray(images.x, np.float64)
-    for w, b in zip(*params, strict=True):
-        a = 1 / (1 + np.exp(-(a @ np.asarray(w, np.float64).T + np.asarray(b, np.float64))))
-    return a
-
-
 @pytest.mark.parametrize("block", [None, 1, 7, 23])
-def test_the_change_is_the_mean_distance_of_the_outputs(block):
+def test_the_output_distance_is_the_mean_distance_of_the_outputs(block):
     images, params = small()
     _, other = small(seed=5)
-    D = cost.change(cost.Cost(images, block=block), params)
+    D = cost.output_distance(cost.Cost(images, block=block), params)
     apart = np.linalg.norm(outputs(images, other) - outputs(images, params), axis=1)
     np.testing.assert_allclose(D.per_image(*other), apart, rtol=1e-5)
     np.testing.assert_allclose(D(*other), apart.mean(), rtol=1e-6)
     assert D.block == block
 
 
-def test_the_change_is_nothing_at_the_origin_symmetric_and_no_longer_by_way_of_a_third():
+def test_it_is_nothing_at_the_origin_symmetric_and_no_longer_by_way_of_a_third():
     images, params = small()
     C, nets = cost.Cost(images), [params, small(seed=5)[1], small(seed=6)[1]]
-    D = np.array([[cost.change(C, a)(*b) for b in nets] for a in nets])
+    D = np.array([[cost.output_distance(C, a)(*b) for b in nets] for a in nets])
     np.testing.assert_allclose(np.diag(D), 0, atol=1e-6)
     np.testing.assert_allclose(D, D.T, rtol=1e-5, atol=1e-6)
     for i, j, k in np.ndindex(3, 3, 3):
         assert D[i, k] <= D[i, j] + D[j, k] + 1e-6
 
 
-def test_the_change_knows_nothing_of_labels_or_losses():
+def test_it_knows_nothing_of_labels_or_losses():
     images, params = small()
     _, other = small(seed=5)
-    expected = cost.change(cost.Cost(images), params)(*other)
+    expected = cost.output_distance(cost.Cost(images), params)(*other)
     relabelled = cost.Cost(Images(images.x, images.y.argmax(-1)), loss=lambda a, y: a[y])
-    assert cost.change(relabelled, params)(*other) == expected
+    assert cost.output_distance(relabelled, params)(*other) == expected
 
 
-def test_the_change_along_a_slice_starts_at_nothing_and_is_as_long_as_the_slope_near_it():
+def test_along_a_slice_it_starts_at_nothing_and_is_as_long_as_the_slope_near_it():
     images, params = small()
     _, u = small(seed=5)
     near = 1e-3
-    there = slices.line(cost.change(cost.Cost(images), params), params, u, [0.0, near, 3 * near])
-    assert there.values[0] <= there.floor
+    line = slices.line(cost.output_distance(cost.Cost(images), params), params, u, [0.0, near, 3 * near])
+    assert line.values[0] <= line.floor
     moved = jax.tree.map(lambda p, d: np.float64(p) + near * np.float64(d), tuple(params), tuple(u))
     apart = np.linalg.norm(outputs(images, moved) - outputs(images, params), axis=1).mean()
-    np.testing.assert_allclose(there.values[1], apart, rtol=1e-3)
-    np.testing.assert_allclose(there.values[2], 3 * apart, rtol=1e-2)
+    np.testing.assert_allclose(line.values[1], apart, rtol=1e-3)
+    np.testing.assert_allclose(line.values[2], 3 * apart, rtol=1e-2)
 
 
 def test_images_that_are_spread_are_refused():
     images, params = small()
     spread = devices.spread(cost.Cost(images), devices.mesh())
     with pytest.raises(ValueError, match=r"images on \d devices, expected C as it was before `devices.spread`"):
-        cost.change(spread, params)
+        cost.output_distance(spread, params)

@@ -145,7 +145,7 @@ def test_the_fingerprint_changes_with(change):
     assert data.Images(x + 0, y + 0).fingerprint == data.Images(x, y).fingerprint
 
 
-# Images and one_hot
+# Images, one_hot and labels
 
 
 @pytest.mark.parametrize("which", [slice(1, 4), slice(None, None, 2), np.array([4, 0]), np.arange(6) % 3 == 0])
@@ -193,6 +193,13 @@ def test_one_hot_is_a_row_of_the_unit_matrix_for_each_label(labels):
 def test_one_hot_refuses_a_label_outside_the_classes(labels, classes, message):
     with pytest.raises(ValueError, match=message):
         data.one_hot(labels, classes)
+
+
+@pytest.mark.parametrize("labels", [[3], [0, 4, 2, 2], np.arange(5, dtype=np.uint8)])
+def test_labels_undo_one_hot_and_take_labels_as_they_are(labels):
+    assert data.labels(data.one_hot(labels, classes=5)).tolist() == list(labels)
+    assert data.labels(np.asarray(labels)).tolist() == list(labels)
+    assert data.labels(jnp.asarray(labels)).tolist() == list(labels)
 
 
 # four good files

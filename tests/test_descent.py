@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxcost import cost, descent, network
+from jaxcost import cost, descent, network, results
 from jaxcost.data import Images
 
 OPTIMIZERS = {"sgd": optax.sgd(0.5), "momentum": optax.sgd(0.1, 0.9), "adam": optax.adam(0.01)}
@@ -56,9 +56,10 @@ def test_optimizers_that_want_the_cost_itself_get_it(problem, name):
 def test_downhill_falls_faster_than_any_other_direction_of_its_length(problem):
     C, params = problem
     down = descent.downhill(C, params)
+    close(descent.gradient(C, params), jax.grad(lambda p: C(*p))(params))
     close(down, jax.tree.map(jnp.negative, jax.grad(lambda p: C(*p))(params)))
     length = float(optax.tree.norm(down))
-    np.testing.assert_allclose(descent.gradient_norm(C, *params), length, rtol=1e-6)
+    np.testing.assert_allclose(descent.gradient_norm(C, params), length, rtol=1e-6)
     _, steepest = jax.jvp(lambda p: C(*p), (params,), (down,))
     np.testing.assert_allclose(steepest, -(length**2), rtol=1e-5)
     for i in range(20):
@@ -104,18 +105,14 @@ def test_a_network_of_an_ensemble_is_the_one_trained_alone(problem):
     init = lambda key: network.init(key, (7, 5, 4))
     keys = jax.random.split(jax.random.key(5), 3)
     settings = {"steps": 20, "batch": 5, "every": 10, "keep": True}
-    watch = {"held_out": cost.Cost(C.images[:9]), "accuracy": jax.tree_util.Partial(cost.accuracy, C)}
+    watch = {"held_out": cost.Cost(C.images[:9]), "accuracy": lambda *p: cost.accuracy(C, p)}
     many = descent.ensemble(keys, C, init, OPTIMIZERS["momentum"], watch=watch, **settings)
     assert many.costs.shape == (3, 3)
     assert many.steps.tolist() == [0, 10, 20]
     for i, key in enumerate(keys):
         init_key, key = jax.random.split(key)
         alone = descent.descend(key, C, init(init_key), OPTIMIZERS["momentum"], watch=watch, **settings)
-        close(
-            jax.tree.map(lambda leaf, i=i: leaf[i], many._replace(steps=None)),
-            alone._replace(steps=None),
-            rtol=1e-4,
-        )
+        close(many.network(i), alone, rtol=1e-4)
 
 
 def test_what_is_watched_is_seen_at_every_record(problem):
@@ -123,12 +120,57 @@ def test_what_is_watched_is_seen_at_every_record(problem):
     held_out = cost.Cost(C.images[:5])
     run = descent.descend(
         jax.random.key(0), C, params, OPTIMIZERS["adam"], steps=6, every=2, keep=True,
-        watch={"held_out": held_out, "size": lambda w, b: jnp.abs(w[0]).max(), "one": lambda w, b: 1},
+        watch={
+            "held_out": held_out, "by a function": lambda *p: {"cost": held_out(*p), "right": cost.accuracy(C, p)},
+            "partial": jax.tree_util.Partial(cost.output_distance(C, params)), "each": held_out.per_image,
+            "size": lambda w, b: jnp.abs(w[0]).max(), "one": lambda w, b: 1,
+        },
     )  # fmt: skip
+    assert run.watched["one"].tolist() == [1] * 4
     for i in range(4):
-        w, b = jax.tree.map(lambda leaf, i=i: leaf[i], run.trajectory)
-        np.testing.assert_allclose(run.watched["held_out"][i], held_out(w, b), rtol=1e-6)
-        assert run.watched["size"][i] == jnp.abs(w[0]).max()
+        w, b = run.at(i)
+        seen = jax.tree.map(lambda leaf, i=i: leaf[i], run.watched)
+        np.testing.assert_allclose(seen["held_out"], held_out(w, b), rtol=1e-6)
+        np.testing.assert_allclose(seen["each"], held_out.per_image(w, b), rtol=1e-5)
+        np.testing.assert_allclose(seen["by a function"]["cost"], held_out(w, b), rtol=1e-6)
+        assert seen["by a function"]["right"] == cost.accuracy(C, (w, b))
+        np.testing.assert_allclose(seen["partial"], cost.output_distance(C, params)(w, b), rtol=1e-5, atol=1e-6)
+        assert seen["size"] == jnp.abs(w[0]).max()
+
+
+def test_what_a_watched_function_closes_over_is_looked_up_at_every_call(problem):
+    """And is no constant of the program: other images of the same shape do not compile it anew."""
+    C, params = problem
+    of = [cost.Cost(C.images[:5])]
+    traces = []
+
+    def watched(*p):
+        traces.append(p)
+        return of[0](*p)
+
+    go = lambda: descent.descend(jax.random.key(0), C, params, OPTIMIZERS["sgd"], steps=2, watch={"of": watched})
+    np.testing.assert_allclose(go().watched["of"][0], of[0](*params), rtol=1e-6)
+    once = len(traces)
+    of[0] = cost.Cost(C.images[5:10])
+    np.testing.assert_allclose(go().watched["of"][0], of[0](*params), rtol=1e-6)
+    assert len(traces) == once + 1  # to look, and not to compile
+
+
+def test_the_parameters_at_a_record_are_those_of_the_trajectory(problem):
+    C, params = problem
+    settings = {"steps": 4, "every": 2, "keep": True}
+    run = descent.descend(jax.random.key(0), C, params, OPTIMIZERS["sgd"], **settings)
+    for i in (0, 1, 2, -1):
+        assert type(run.at(i)) is network.Params
+        np.testing.assert_allclose(C(*run.at(i)), run.costs[i], rtol=1e-6)
+    close(run.at(0), params, rtol=0)
+    close(run.at(-1), run.params, rtol=0)
+    starts = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf]), params)
+    many = descent.ensemble(jax.random.split(jax.random.key(0)), C, starts, OPTIMIZERS["sgd"], **settings)
+    close(many.at(0), starts, rtol=0)
+    for i in (0, 1):
+        close(many.network(i).at(1), jax.tree.map(lambda leaf, i=i: leaf[i], many.at(1)), rtol=0)
+        np.testing.assert_allclose(C(*many.network(i).at(1)), many.costs[i, 1], rtol=1e-6)
 
 
 def test_divergence_is_kept_and_reported():
@@ -158,3 +200,155 @@ def test_bad_settings_are_named(problem, settings, message):
         descent.descend(jax.random.key(0), C, params, OPTIMIZERS["sgd"], **settings)
     with pytest.raises(ValueError, match=message):
         descent.ensemble(jax.random.split(jax.random.key(0)), C, lambda key: params, OPTIMIZERS["sgd"], **settings)
+
+
+# runs that go on
+
+
+def same(a, b):
+    """Bit for bit."""
+    for x, y in zip(*map(jax.tree.leaves, (a, b)), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def read(run, folder):
+    """The run, written to a file and read back without a template."""
+    results.save(folder / "run.npz", run)
+    return results.load(folder / "run.npz")
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["at hand", "from a file"])
+@pytest.mark.parametrize(
+    ("name", "batch", "parts"), [("momentum", 5, (7, 5)), ("adam", 5, (2, 3, 7)), ("adam", None, (4, 8))]
+)
+def test_a_run_in_parts_is_the_run_in_one_bit_for_bit(problem, name, batch, parts, saved, tmp_path):
+    """Four batches make an epoch here, so that most parts begin in the middle of one."""
+    C, params = problem
+    watch = {"accuracy": lambda *p: cost.accuracy(C, p)}
+    go = lambda start, steps: descent.descend(
+        jax.random.key(1), C, start, OPTIMIZERS[name], steps=steps, batch=batch, keep=True, watch=watch
+    )
+    whole, run, first = go(params, 12), params, 0
+    for steps in parts:
+        run = go(run, steps)
+        here = slice(first, first + steps + 1)
+        assert run.steps.tolist() == list(range(first, first + steps + 1))
+        same(
+            (run.costs, run.trajectory, run.watched),
+            jax.tree.map(lambda a: a[here], (whole.costs, whole.trajectory, whole.watched)),
+        )
+        run, first = read(run, tmp_path) if saved else run, first + steps
+    same((run.params, run.state), (whole.params, whole.state))
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["at hand", "from a file"])
+def test_an_ensemble_goes_on_too_and_so_does_one_network_of_it(problem, saved, tmp_path):
+    C, _ = problem
+    init, keys = lambda key: network.init(key, (7, 5, 4)), jax.random.split(jax.random.key(5), 3)
+    rates = jnp.array([0.01, 0.1, 0.2])
+    go = lambda start, steps: descent.ensemble(keys, C, start, momentum_of, steps=steps, batch=5, keep=True, each=rates)
+    whole, half = go(init, 10), go(init, 3)
+    half = read(half, tmp_path) if saved else half
+    rest = go(half, 7)
+    assert rest.steps.tolist() == [3, 4, 5, 6, 7, 8, 9, 10]
+    same((rest.params, rest.state), (whole.params, whole.state))
+    same((rest.costs, rest.trajectory), jax.tree.map(lambda a: a[:, 3:], (whole.costs, whole.trajectory)))
+    alone = descent.descend(
+        jax.random.split(keys[1])[1], C, half.network(1), optax.sgd(0.1, 0.9), steps=7, batch=5, keep=True
+    )
+    close(alone, rest.network(1), rtol=1e-4)
+
+
+def momentum_of(rate):
+    return optax.sgd(rate, 0.9)
+
+
+def test_a_run_goes_on_only_with_an_optimiser_of_its_own_kind(problem):
+    C, params = problem
+    run = descent.descend(jax.random.key(1), C, params, OPTIMIZERS["momentum"], steps=2)
+    with pytest.raises(ValueError, match="the run's optimiser has a state of the shapes .*, this one"):
+        descent.descend(jax.random.key(1), C, run, OPTIMIZERS["adam"], steps=2)
+    keys = jax.random.split(jax.random.key(0), 3)
+    many = descent.ensemble(keys, C, lambda key: params, OPTIMIZERS["sgd"], steps=2)
+    with pytest.raises(ValueError, match=r"starts of the lengths \[\(3,\)\], expected one entry for each of 2 keys"):
+        descent.ensemble(keys[:2], C, many, OPTIMIZERS["sgd"], steps=2)
+
+
+# many at once
+
+
+def test_each_network_may_have_a_rate_and_a_decay_of_its_own(problem):
+    C, _ = problem
+    init, keys = lambda key: network.init(key, (7, 5, 4)), jax.random.split(jax.random.key(5), 3)
+    each = {"rate": jnp.array([0.3, 0.1, 0.01]), "decay": jnp.array([0.0, 0.1, 0.5])}
+    optimizer = lambda one: optax.adamw(one["rate"], weight_decay=one["decay"])
+    settings = {"steps": 8, "batch": 5, "every": 4}
+    many = descent.ensemble(keys, C, init, optimizer, each=each, **settings)
+    for i, (rate, decay) in enumerate(zip(each["rate"].tolist(), each["decay"].tolist(), strict=True)):
+        init_key, key = jax.random.split(keys[i])
+        alone = descent.descend(key, C, init(init_key), optax.adamw(rate, weight_decay=decay), **settings)
+        close((many.network(i).costs, many.network(i).params), (alone.costs, alone.params), rtol=1e-4)
+
+
+def test_networks_may_start_from_given_parameters(problem):
+    C, params = problem
+    starts = jax.tree.map(lambda leaf: np.stack([leaf, 0.5 * leaf, leaf + 1]), params)
+    keys = jax.random.split(jax.random.key(5), 3)
+    many = descent.ensemble(keys, C, starts, OPTIMIZERS["adam"], steps=6, batch=5, every=3)
+    for i, key in enumerate(keys):
+        start = jax.tree.map(lambda leaf, i=i: leaf[i], starts)
+        alone = descent.descend(jax.random.split(key)[1], C, start, OPTIMIZERS["adam"], steps=6, batch=5, every=3)
+        close(many.network(i), alone, rtol=1e-4)
+
+
+def test_starts_and_entries_must_be_as_many_as_the_keys(problem):
+    C, params = problem
+    starts = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), params)
+    keys = jax.random.split(jax.random.key(5), 3)
+    with pytest.raises(ValueError, match=r"starts of the lengths \[\(3,\)\], expected one entry for each of 2 keys"):
+        descent.ensemble(keys[:2], C, starts, OPTIMIZERS["sgd"], steps=1)
+    with pytest.raises(ValueError, match=r"each of the lengths \[\(2,\)\], expected one entry for each of 3 keys"):
+        descent.ensemble(keys, C, starts, momentum_of, steps=1, each=jnp.ones(2))
+    with pytest.raises(ValueError, match=r"each of the lengths \[\(\)\], expected one entry for each of 3 keys"):
+        descent.ensemble(keys, C, starts, momentum_of, steps=1, each=0.5)
+
+
+# what does not move
+
+
+def test_only_floating_leaves_learn_and_all_others_stay():
+    """Numbers of bfloat16 keep their type; a counter, a key and a function stay, in the trajectory at every record."""
+    keys = jax.random.split(jax.random.key(0), 3)
+    C = cost.Cost(
+        Images(jax.random.normal(keys[0], (9, 3)), jnp.zeros(9)),
+        lambda x, p: p["act"](p["w"] @ x) * p["power"] + p["c"].astype(jnp.float32) + jax.random.uniform(p["key"]),
+        lambda a, y: (a - y) ** 2,
+    )
+    make = lambda key: (
+        {
+            "w": jax.random.normal(key, (3,)), "c": jnp.array(1.0, jnp.bfloat16), "power": jnp.array(2), "key": key,
+            "act": jnp.tanh,
+        },
+    )  # fmt: skip
+    start = make(keys[1])
+    slope = jax.grad(lambda w, c: C({**start[0], "w": w, "c": c}), (0, 1))(start[0]["w"], start[0]["c"])
+    (found,) = descent.gradient(C, start)
+    close((found["w"], found["c"]), slope)
+    assert (found["power"], found["act"]) == (0, jnp.tanh)
+    (down,) = descent.downhill(C, start)
+    close((down["w"], down["c"]), jax.tree.map(jnp.negative, slope))
+    run = descent.descend(keys[2], C, start, optax.sgd(0.1), steps=2, keep=True, watch={"again": C})
+    same(run.watched["again"], run.costs)
+    assert run.params[0]["c"].dtype == jnp.bfloat16
+    for (params,), value in zip(map(run.at, range(3)), run.costs, strict=True):
+        assert (params["power"], params["act"]) == (2, jnp.tanh)
+        same(jax.random.key_data(params["key"]), jax.random.key_data(keys[1]))
+        np.testing.assert_allclose(C(params), value, rtol=1e-5)
+    close(run.at(1)[0]["w"], start[0]["w"] - 0.1 * slope[0])
+    many = descent.ensemble(jax.random.split(keys[2]), C, make, optax.sgd(0.1), steps=2, keep=True, watch={"again": C})
+    same(many.watched["again"], many.costs)
+    for i, key in enumerate(jax.random.split(keys[2])):
+        one = many.network(i)
+        same(jax.random.key_data(one.params[0]["key"]), jax.random.key_data(jax.random.split(key)[0]))
+        for record in (0, 2):
+            np.testing.assert_allclose(C(*one.at(record)), one.costs[record], rtol=1e-5)

@@ -1,11 +1,13 @@
-"""Directions are what they say: norms, angles, projections."""
+"""Directions are what they say: norms, angles, and the points that they lead to."""
+
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcost import directions, network
+from jaxcost import directions, network, trajectories
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +99,7 @@ def test_between_and_through_pass_through_their_networks(params):
     a, b, c = params, network.init(jax.random.key(1), (30, 8, 4)), network.init(jax.random.key(2), (30, 8, 4))
     np.testing.assert_allclose(flat(a) + flat(directions.between(a, b)), flat(b), rtol=1e-5, atol=1e-6)
     uv = directions.through(a, b, c)
-    three = jax.tree.map(lambda *leaves: jnp.stack(leaves), a, b, c)
-    here, off = directions.coordinates(three, a, uv)
+    here, off = trajectories.coordinates([a, b, c], a, uv)
     assert off.max() < 1e-4
     np.testing.assert_allclose(here[0], 0, atol=1e-6)
     np.testing.assert_allclose(here[1], [np.linalg.norm(flat(b) - flat(a)), 0], atol=1e-4)
@@ -112,46 +113,203 @@ def test_cosine_is_of_the_whole_vectors(params, u):
     )
 
 
-def test_coordinates_on_oblique_directions_are_least_squares(params, u):
-    v = jax.tree.map(lambda a, b: 0.9 * a + b, u, directions.gaussian(jax.random.key(2), params))
-    points = np.array([[0.0, 0.0], [1.0, -2.0], [0.3, 5.0]])
-    beside = directions.gaussian(jax.random.key(4), params)
-    n, basis = flat(beside), np.stack([flat(u), flat(v)], 1)
-    n -= basis @ np.linalg.lstsq(basis, n, rcond=None)[0]
-    rows = flat(params) + points @ basis.T + np.outer([0, 1, 2], n)
-    trajectory = jax.vmap(jax.flatten_util.ravel_pytree(params)[1])(jnp.asarray(rows, jnp.float32))
-    here, off = directions.coordinates(trajectory, params, (u, v))
-    np.testing.assert_allclose(here, points, atol=1e-4)
-    np.testing.assert_allclose(off, np.array([0, 1, 2]) * np.linalg.norm(n), rtol=1e-4, atol=1e-4)
+# random directions and their recipes
 
 
-def test_principal_components_of_an_ellipse_are_its_axes(params):
-    e, f = map(flat, directions.orthonormal(*(directions.gaussian(jax.random.key(i), params) for i in (1, 2))))
-    turn = np.linspace(0, 2 * np.pi, 40, endpoint=False)
-    rows = flat(params) + 5 * np.outer(np.cos(turn), e) + 2 * np.outer(np.sin(turn), f)
-    trajectory = jax.vmap(jax.flatten_util.ravel_pytree(params)[1])(jnp.asarray(rows, jnp.float32))
-    found = directions.principal(trajectory)
-    np.testing.assert_allclose(found.share, [25 / 29, 4 / 29], rtol=1e-4)
-    assert abs(flat(found.directions[0]) @ e) == pytest.approx(1, abs=1e-4)
-    assert abs(flat(found.directions[1]) @ f) == pytest.approx(1, abs=1e-4)
-    assert found.off.max() < 1e-4
-    np.testing.assert_allclose(found.coordinates[-1], 0, atol=1e-5)
+@pytest.mark.parametrize(
+    ("options", "normalized"),
+    [
+        ({}, directions.filter_normalized),
+        ({"axis": -1}, lambda u, p: directions.filter_normalized(u, p, axis=-1)),
+        ({"biases": "vector"}, lambda u, p: directions.filter_normalized(u, p, biases="vector")),
+        ({"normalize": "layer", "biases": "entry"}, lambda u, p: directions.layer_normalized(u, p, biases="entry")),
+        ({"normalize": None}, lambda u, p: u),
+    ],
+    ids=str,
+)
+def test_random_directions_are_drawn_one_a_key_and_normalised_as_asked(params, options, normalized):
+    key = jax.random.key(3)
+    expected = [normalized(directions.gaussian(one, params), params) for one in jax.random.split(key, 3)]
+    drawn = directions.random(key, params, 3, **options)
+    recipes = directions.recipes(key, 3, **options)
+    assert len(drawn) == len(recipes) == 3
+    for direction, recipe, wanted in zip(drawn, recipes, expected, strict=True):
+        assert type(direction) is network.Params
+        for found in (direction, recipe.of(params), recipe.of(params)):
+            np.testing.assert_array_equal(flat(found), flat(wanted))
 
 
-def test_principal_components_agree_with_the_covariance_matrix_and_off_with_pythagoras(params):
-    rows = np.cumsum(np.random.default_rng(0).normal(size=(12, network.size(params))), axis=0)
-    trajectory = jax.vmap(jax.flatten_util.ravel_pytree(params)[1])(jnp.asarray(rows, jnp.float32))
-    found = directions.principal(trajectory, k=3)
-    values = np.linalg.eigvalsh(np.cov(rows.T))[::-1]
-    np.testing.assert_allclose(found.share, values[:3] / values.sum(), rtol=1e-4)
-    away = rows - rows[-1]
-    np.testing.assert_allclose((found.coordinates**2).sum(1) + found.off**2, (away**2).sum(1), rtol=1e-4, atol=1e-3)
+@pytest.mark.parametrize("impl", ["threefry2x32", "rbg"])
+def test_keys_of_any_kind_make_directions(params, impl):
+    key = jax.random.key(3, impl=impl)
+    (u,), (v,) = directions.random(key, params), directions.random(jax.random.fold_in(key, 1), params)
+    assert abs(directions.cosine(u, v)) < 0.5
+    np.testing.assert_array_equal(flat(u), flat(directions.recipes(key)[0].of(params)))
 
 
-def test_a_trajectory_too_short_or_too_straight_is_refused(params):
-    two = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf + 1]), params)
-    with pytest.raises(ValueError, match="k=2 directions of 2 steps, expected 1 to 1"):
-        directions.principal(two)
-    straight = jax.tree.map(lambda leaf: jnp.stack([leaf * 0 + i for i in range(5)]), params)
-    with pytest.raises(ValueError, match="do not vary along 2 directions"):
-        directions.principal(straight)
+def test_a_recipe_fits_any_network_and_takes_no_memory(params):
+    (recipe,) = directions.recipes(jax.random.key(0))
+    other = network.init(jax.random.key(1), (5, 4))
+    assert network.size(recipe.of(other)) == network.size(other)
+    assert sum(leaf.nbytes for leaf in jax.tree.leaves(recipe) if hasattr(leaf, "nbytes")) < 100
+
+
+def test_options_that_are_none_are_named(params):
+    for f in (partial(directions.random, jax.random.key(0), params), partial(directions.recipes, jax.random.key(0))):
+        with pytest.raises(ValueError, match="normalize='row', expected one of 'filter', 'layer', None"):
+            f(normalize="row")
+        with pytest.raises(ValueError, match="biases='keep', expected one of 'zero', 'vector', 'entry'"):
+            f(biases="keep")
+
+
+def test_vectors_alone_are_not_silently_left_without_a_direction():
+    """The angles of a circuit are no biases, but look like them."""
+    angles = {"angles": jnp.ones(6), "shift": jnp.array(0.5)}
+    u = directions.gaussian(jax.random.key(0), angles)
+    for refused in (
+        lambda: directions.filter_normalized(u, angles),
+        lambda: directions.layer_normalized(u, angles),
+        lambda: directions.random(jax.random.key(0), angles),
+        lambda: directions.recipes(jax.random.key(0))[0].of(angles),
+    ):
+        with pytest.raises(ValueError, match=r"vectors and numbers alone.*Expected biases='vector' or 'entry'"):
+            refused()
+    (of_vectors,) = directions.random(jax.random.key(0), angles, biases="vector")
+    assert np.linalg.norm(of_vectors["angles"]) == pytest.approx(np.sqrt(6))
+    (of_entries,) = directions.random(jax.random.key(0), angles, biases="entry")
+    np.testing.assert_allclose(np.abs(flat(of_entries)), flat(angles), rtol=1e-6)
+    assert np.any(directions.random(jax.random.key(0), angles, normalize=None)[0]["angles"])
+
+
+# trees that do not fit
+
+
+def shortened(params):
+    return params._replace(b=(params.b[0][:1], params.b[1]))
+
+
+@pytest.mark.parametrize("spoil", [tuple, shortened, lambda p: p._replace(w=p.w[:1])])
+def test_a_direction_or_network_of_another_structure_is_named_and_never_broadcast(params, u, spoil):
+    for f, name in (
+        (directions.filter_normalized, "the direction"),
+        (directions.layer_normalized, "the direction"),
+        (lambda d, p: directions.between(p, d), "b"),
+        (lambda d, p: directions.through(p, p, d), "b"),
+        (lambda d, p: directions.at(p, (u, d), [0.0, 1.0]), "direction 1"),
+    ):
+        with pytest.raises(ValueError, match=rf"^{name} is like .*; expected it to be like the origin"):
+            f(spoil(u), params)
+
+
+# the central equation
+
+
+def moved(origin, along, s):
+    """P(s) in numpy, in float64, leaf by leaf."""
+    as64 = lambda leaf: np.asarray(leaf, np.float64)
+    return [
+        as64(p) + sum(c * as64(d) for c, d in zip(s, ds, strict=True))
+        for p, *ds in zip(*map(jax.tree.leaves, (origin, *along)), strict=True)
+    ]
+
+
+@pytest.mark.parametrize("k", [0, 1, 2, 3])
+def test_the_points_of_a_frame_are_the_central_equation(params, k):
+    along = directions.random(jax.random.key(1), params, k, biases="vector")
+    s = np.random.default_rng(k).normal(size=k)
+    frame = directions.Frame(params, along)
+    of_recipes = directions.Frame(params, directions.recipes(jax.random.key(1), k, biases="vector"))
+    for found in (frame.at(s), directions.at(params, along, s.tolist()), of_recipes.at(jnp.asarray(s))):
+        assert type(found) is network.Params
+        for leaf, expected in zip(jax.tree.leaves(found), moved(params, along, s), strict=True):
+            assert leaf.dtype == jnp.float32
+            np.testing.assert_allclose(leaf, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_in_float64_it_is_exact(params, x64):
+    wide = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), params)
+    along, s = directions.random(jax.random.key(1), wide, 2), [0.3, -1.7]
+    for leaf, expected in zip(jax.tree.leaves(directions.at(wide, along, s)), moved(wide, along, s), strict=True):
+        assert leaf.dtype == jnp.float64
+        np.testing.assert_allclose(leaf, expected, rtol=1e-14)
+
+
+def mixed():
+    """A tree of leaves of many types, only some of which move."""
+    return {
+        "steps": jnp.array(7),
+        "mask": jnp.array([True, False]),
+        "key": jax.random.key(5),
+        "narrow": jnp.array([1.0, 2.0], jnp.bfloat16),
+        "half": jnp.ones((2, 3), jnp.float16),
+        "wide": jnp.ones((3, 2)),
+        "scale": 0.5,
+        "act": jnp.tanh,
+        "name": "relu",
+        "depth": 2,
+    }
+
+
+MOVES = ("narrow", "half", "wide", "scale")
+
+
+def test_types_are_kept_and_what_does_not_move_stays_as_it_is():
+    tree = (mixed(),)
+    along = [directions.gaussian(jax.random.key(i), tree) for i in (0, 1)]
+    ((found,), origin) = directions.at(tree, along, [0.25, 2.0]), tree[0]
+    for name in MOVES:
+        expected = np.float64(origin[name]) + 0.25 * np.float64(along[0][0][name]) + 2 * np.float64(along[1][0][name])
+        assert found[name].dtype == jnp.asarray(origin[name]).dtype
+        np.testing.assert_allclose(
+            np.float64(found[name]), expected, atol=4 * np.abs(expected).max() * float(jnp.finfo(found[name].dtype).eps)
+        )
+    for name in ("steps", "mask"):
+        np.testing.assert_array_equal(found[name], origin[name])
+        assert found[name].dtype == origin[name].dtype
+    assert (jax.random.key_data(found["key"]) == jax.random.key_data(origin["key"])).all()
+    assert (found["act"], found["name"], found["depth"]) == (jnp.tanh, "relu", 2)
+
+
+def test_in_a_direction_numbers_that_do_not_move_are_0():
+    tree = (mixed(),)
+    u, v = (directions.gaussian(jax.random.key(i), tree) for i in (0, 1))
+    made = [u, *directions.random(jax.random.key(1), tree, 2), *directions.orthonormal(u, v)]
+    made += [directions.layer_normalized(u, tree), directions.between(tree, directions.at(tree, (u,), [1.0]))]
+    for (direction,) in made:
+        assert set(direction) == set(tree[0])
+        for name, leaf in direction.items():
+            if name in MOVES:
+                assert leaf.shape == jnp.shape(tree[0][name])
+                assert leaf.dtype in (jnp.asarray(tree[0][name]).dtype, jnp.float32)
+        assert direction["steps"] == 0
+        assert not direction["mask"].any()
+        assert (direction["act"], direction["name"], direction["depth"]) == (jnp.tanh, "relu", 2)
+    (between,) = made[-1]
+    np.testing.assert_allclose(between["wide"], u[0]["wide"], rtol=1e-5, atol=1e-6)
+
+
+def test_coordinates_are_not_rounded_to_the_type_of_a_narrow_leaf():
+    """0.3 is no number of bfloat16, and 1 + 0.3 * 4 rounds to another one than 1 + bfloat16(0.3) * 4 would."""
+    narrow = (jnp.array([1.0, 3.0, 100.0], jnp.bfloat16),)
+    u = (jnp.array([4.0, 7.0, 250.0], jnp.bfloat16),)
+    for s in (0.3, 0.7, 0.123):
+        for given in ([s], np.array([s]), jnp.array([s])):
+            (found,) = directions.at(narrow, (u,), given)
+            expected = jnp.asarray(np.float32(narrow[0]) + np.float32(s) * np.float32(u[0]), jnp.bfloat16)
+            np.testing.assert_array_equal(np.float32(found), np.float32(expected))
+
+
+def test_the_points_of_a_frame_can_be_differentiated_by_the_coordinates(params):
+    u, v = directions.random(jax.random.key(1), params, 2)
+    slopes = jax.jacobian(lambda s: directions.at(params, (u, v), s))(jnp.array([0.3, 0.2]))
+    for slope, *along in zip(*map(jax.tree.leaves, (slopes, u, v)), strict=True):
+        np.testing.assert_allclose(slope, np.stack(along, -1), rtol=1e-6)
+
+
+def test_coordinates_that_do_not_fit_and_origins_that_do_not_move_are_named(params, u):
+    for s in ([1.0, 2.0], [], 1.0, [[1.0]]):
+        with pytest.raises(ValueError, match=r"expected one a direction, \[1\]"):
+            directions.at(params, (u,), s)
+    for still in ((), {"steps": jnp.array(3)}, (jnp.tanh,)):
+        with pytest.raises(ValueError, match="nothing moves in the origin"):
+            directions.at(still, (), [])

@@ -1,19 +1,22 @@
 """The split evaluation is the plain one, for any model; what is affine is not computed again."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
 
-from jaxcost import cost, network
+from jaxcost import losses, network
 from jaxcost.engine import hoist
 
 N = 6  # images; enough, since each is computed alone
+COUNTED = np.array([True, False, True, True, False, True])
 
 
 def normal(seed, *shape):
-    return jax.random.normal(jax.random.key(seed), shape)
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape))
 
 
 def mlp(activation, sizes=(5, 4, 3, 2)):
@@ -23,7 +26,11 @@ def mlp(activation, sizes=(5, 4, 3, 2)):
             x = activation(x) if i < len(w) - 1 else x
         return x
 
-    return f, tuple(network.init(jax.random.key(0), sizes)), normal(1, N, sizes[0])
+    layers = list(enumerate(itertools.pairwise(sizes)))
+    w, b = (
+        tuple(normal(10 + i, *shape(*size)) for i, size in layers) for shape in (lambda n, m: (m, n), lambda n, m: (m,))
+    )
+    return f, (w, b), normal(1, N, sizes[0])
 
 
 def cnn(x, p):
@@ -86,58 +93,62 @@ MODELS = {
 def model(name):
     f, shapes, image = MODELS[name]
     params = ({k: normal(i, *shape) for i, (k, shape) in enumerate(shapes.items())},)
-    x = normal(99, N, *image) if image else jax.random.randint(jax.random.key(99), (N, 6), 0, 9)
+    x = normal(99, N, *image) if image else jnp.asarray(np.random.default_rng(99).integers(0, 9, (N, 6)))
     return f, params, x
 
 
-def check(f, params, data, tolerance, k=2, dtype=jnp.float64):
+def drawn(params, data, k, dtype):
+    """The parameters and images in a type, and k directions."""
     cast = lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
     params, data = jax.tree.map(cast, (params, data))
     leaves, structure = jax.tree.flatten(params)
-    directions = [
-        structure.unflatten([normal(100 * j + i, *leaf.shape).astype(dtype) for i, leaf in enumerate(leaves)])
-        for j in range(1, k + 1)
-    ]
-    plain = lambda s: jax.vmap(f, (0, *(None,) * len(params)))(
-        data,
-        *jax.tree.map(lambda p, *d: p + sum(a * b for a, b in zip(s, d, strict=True)), params, *directions),
-    )
-    points = normal(7, 3, k).astype(dtype)
+    along = lambda j: [normal(100 * j + i, *leaf.shape).astype(dtype) for i, leaf in enumerate(leaves)]
+    return params, [structure.unflatten(along(j)) for j in range(1, k + 1)], data
+
+
+def plainly(f, s, params, directions, data):
+    """`f` of each image at P(s), nothing split."""
+    move = lambda p, *d: p + sum(a * b for a, b in zip(s, d, strict=True))
+    return jax.vmap(f, (0, *(None,) * len(params)))(data, *jax.tree.map(move, params, *directions))
+
+
+def check(f, params, data, tolerance, k=2, dtype=jnp.float64):
+    """At three points what is split gives the numbers of each image, and their sums, of what is not."""
+    arguments, points = drawn(params, data, k, dtype), normal(7, 3, k).astype(dtype)
 
     @jax.jit
-    def split(params, directions, data):
+    def both(params, directions, data):
         coefficients, residual = hoist.split(f, params, directions, data)
-        return jax.lax.map(lambda s: residual(s, coefficients), points)
+        at = lambda s: (residual.each(s, coefficients), residual.total(s, coefficients, COUNTED))
+        return jax.lax.map(at, points), jax.vmap(lambda s: plainly(f, s, params, directions, data))(points)
 
-    expected = np.asarray(jax.jit(jax.vmap(plain))(points))
-    found = split(params, directions, data)
-    assert found.shape == (3, N)
-    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
-    return params, directions, data, plain
+    (each, total), expected = both(*arguments)
+    assert jax.tree.structure(each) == jax.tree.structure(expected)
+    for costs, summed, plain in zip(*map(jax.tree.leaves, (each, total, expected)), strict=True):
+        assert costs.shape == (3, N)
+        assert costs.dtype == plain.dtype
+        exact, scale = np.float64(plain), np.abs(plain).max()
+        np.testing.assert_allclose(costs, exact, rtol=tolerance, atol=tolerance * scale)
+        np.testing.assert_allclose(summed, exact[:, COUNTED].sum(1), rtol=tolerance, atol=tolerance * N * scale)
 
 
-LOSSES = [cost.quadratic, cost.absolute, cost.sigmoid_cross_entropy, cost.softmax_cross_entropy, cost.hinge]
+LOSSES = [losses.quadratic, losses.absolute, losses.sigmoid_cross_entropy, losses.softmax_cross_entropy, losses.hinge]
 ACTIVATIONS = [jax.nn.sigmoid, jnp.tanh, jax.nn.relu, jax.nn.gelu]
-DEPTHS = [(5, 3), (5, 4, 3), (5, 4, 3, 3), (5, 4, 4, 4, 4, 3)]
+
+
+@pytest.mark.parametrize("sizes", [(5, 3), (5, 4, 3), (5, 4, 4, 4, 3)])
+def test_every_loss_of_every_activation_at_every_depth_all_at_once(sizes, x64):
+    """Each of the twenty outputs is that of its own model, though they share the first layer's weighted input."""
+    y = jax.nn.one_hot(jnp.arange(N) % 3, 3)
+    models = [mlp(activation, sizes) for activation in ACTIVATIONS]
+    _, params, x = models[0]
+    every = lambda image, *p: [[loss(f(image[0], *p), image[1]) for loss in LOSSES] for f, _, _ in models]
+    check(every, params, (x, y), 1e-12)
 
 
 @pytest.mark.parametrize(
-    ("loss", "activation", "sizes"),
-    # every loss and every activation at every depth, not every pair
-    sorted(
-        {(loss, (depth + loss) % 4, depth) for loss in range(5) for depth in range(4)}
-        | {((2 * depth + activation) % 5, activation, depth) for activation in range(4) for depth in range(1, 4)}
-    ),
+    ("name", "k"), [*((name, 1 + i % 3) for i, name in enumerate(MODELS)), ("linear_shapes", 1), ("linear_shapes", 3)]
 )
-def test_every_loss_activation_and_depth(loss, activation, sizes, x64):
-    loss, activation, sizes = LOSSES[loss], ACTIVATIONS[activation], DEPTHS[sizes]
-    f, params, x = mlp(activation, sizes)
-    y = jax.nn.one_hot(jnp.arange(N) % 3, 3)
-    check(lambda image, *p: loss(f(image[0], *p), image[1]), params, (x, y), 1e-12)
-
-
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("k", [1, 2, 3])
 def test_models_that_nobody_wrote_for_this_kit(name, k, x64):
     f, params, x = model(name)
     check(lambda x, p: (f(x, p) ** 2).sum(), params, x, 1e-12, k)
@@ -149,20 +160,21 @@ def test_in_float32_to_rounding(name):
     check(lambda x, p: (f(x, p) ** 2).sum(), params, x, 2e-5, dtype=jnp.float32)
 
 
-@pytest.mark.parametrize("name", ["cnn", "attention", "twice", "linear_shapes"])
+@pytest.mark.parametrize("name", ["cnn", "attention", "linear_shapes"])
 def test_gradient_and_hessian_in_the_coordinates_go_through(name, x64):
     f, params, x = model(name)
     one = lambda x, p: jnp.sin(f(x, p)).sum()
-    params, directions, data, plain = check(one, params, x, 1e-12)
 
-    def split(s):
+    def split(s, params, directions, data):
         coefficients, residual = hoist.split(one, params, directions, data)
-        return residual(s, coefficients).sum()
+        return residual.each(s, coefficients).sum()
 
-    s = jnp.array([0.3, -0.2])
-    for derivative in (jax.grad, jax.hessian):
-        exact = jax.jit(derivative(lambda s: plain(s).sum()))(s)
-        np.testing.assert_allclose(jax.jit(derivative(split))(s), exact, rtol=1e-8, atol=1e-10)
+    plain = lambda s, *arguments: plainly(one, s, *arguments).sum()
+    twice = lambda f: jax.jacfwd(lambda *arguments: (jax.grad(f)(*arguments),) * 2, has_aux=True)  # Hessian, gradient
+    both = jax.jit(lambda *arguments: (twice(split)(*arguments), twice(plain)(*arguments)))
+    found, exact = both(jnp.array([0.3, -0.2]), *drawn(params, x, 2, jnp.float64))
+    for derivative, of_plain in zip(found, exact, strict=True):
+        np.testing.assert_allclose(derivative, of_plain, rtol=1e-8, atol=1e-10)
 
 
 def products(f, *arguments):
@@ -183,9 +195,9 @@ def products(f, *arguments):
 def test_the_first_layer_is_not_in_the_residual_and_images_are_last():
     params = tuple(network.init(jax.random.key(0)))
     images = normal(1, N, 784), jax.nn.one_hot(jnp.arange(N), 10)
-    one = lambda image, *p: cost.quadratic(network.feedforward(image[0], *p), image[1])
+    one = lambda image, *p: losses.quadratic(network.feedforward(image[0], *p), image[1])
     coefficients, residual = hoist.split(one, params, [params, params], images)
-    assert sorted(products(residual, jnp.zeros(2), coefficients)) == [10, 16, 16]  # 10: the sum over outputs
+    assert sorted(products(residual.each, jnp.zeros(2), coefficients)) == [10, 16, 16]  # 10: the sum over outputs
     shapes = {leaf.shape for leaf in jax.tree.leaves(coefficients)}
     assert (3, 16, N) in shapes
     assert (10, N) in shapes
@@ -195,7 +207,7 @@ def test_the_first_layer_is_not_in_the_residual_and_images_are_last():
 def test_a_linear_model_keeps_nothing_but_its_output():
     f, params, x = mlp(None, (50, 3))
     coefficients, residual = hoist.split(lambda x, *p: jnp.exp(f(x, *p)).sum(), params, [params], x)
-    assert products(residual, jnp.zeros(1), coefficients) == [3]  # the sum over outputs
+    assert products(residual.each, jnp.zeros(1), coefficients) == [3]  # the sum over outputs
 
 
 def test_what_is_cheap_to_make_again_is_not_carried():
@@ -234,13 +246,12 @@ def test_a_model_that_prints_is_evaluated_plainly_and_prints(capfd):
     w, x = (normal(0, 3, 40),), normal(1, N, 40)
     coefficients, residual = hoist.split(f, w, (w,), x)
     np.testing.assert_allclose(
-        residual(jnp.ones(1), coefficients), np.tanh(2 * x @ w[0].T).sum(1), rtol=1e-4, atol=1e-5
+        residual.each(jnp.ones(1), coefficients), np.tanh(2 * x @ w[0].T).sum(1), rtol=1e-4, atol=1e-5
     )
     jax.effects_barrier()
     assert "seen" in capfd.readouterr().out
 
 
-COUNTED = np.array([True, False, True, True, False, True])
 COORDINATES = np.array([0.7, -0.4])
 # Models of (image, w) in jax, and all images at once in numpy; w is [3, 40], so that w @ x is worth hoisting.
 SUMMED = {
@@ -272,21 +283,112 @@ def summed(f, images, s, *mask):
     """The residual at s of a model of (image, w)."""
     as_jax = lambda tree: jax.tree.map(jnp.asarray, tree)
     coefficients, residual = hoist.split(f, as_jax((W,)), as_jax([(d,) for d in ALONG]), jnp.asarray(images))
-    return residual(s, coefficients, *mask)
+    return residual.total(s, coefficients, *mask) if mask else residual.each(s, coefficients)
 
 
 @pytest.mark.parametrize("name", SUMMED)
-@pytest.mark.parametrize("plain", [False, True])
-def test_the_sum_over_counted_images_is_numpys_whatever_the_model_ends_in(name, plain, x64):
+def test_the_sum_over_counted_images_is_numpys_whatever_the_model_ends_in(name, x64):
     f, in_numpy = SUMMED[name]
-    printing = lambda x, w: (jax.debug.callback(lambda: None), f(x, w))[1]  # effects: nothing is hoisted
-    chosen = printing if plain else f
-    both = jax.jit(lambda s, mask: (summed(chosen, X, s), summed(chosen, X, s, mask)))
+    both = jax.jit(lambda s, mask: (summed(f, X, s), summed(f, X, s, mask)))
     costs = in_numpy(X @ AT.T, X, AT)
     for mask in (COUNTED, ~COUNTED, np.ones(N, bool), np.zeros(N, bool)):
         by_image, total = both(COORDINATES, mask)
         np.testing.assert_allclose(by_image, costs, rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(total, costs[mask].sum(), rtol=1e-12, atol=1e-12)
+
+
+def many_at_once(x, w):
+    """All of the above as one model of many outputs, among them truths, constants and one sum twice."""
+    total = (jnp.tanh(w @ x) ** 2).sum()
+    odd = {
+        "the sum": total,
+        "the sum again": total,
+        "of the sum": jnp.exp(-total),
+        "a truth": (w @ x)[0] > 0,
+        "a truth of no image": w.sum() > 0,
+        "a truth of nothing": jnp.bool_(True),
+        "a python number": 2.5,
+        "a python truth": True,
+        "nothing": None,
+        "an image's number": x[0],
+        "a parameter": w[1, 2],
+    }
+    return {name: f(x, w) for name, (f, _) in SUMMED.items()}, odd
+
+
+def many_in_numpy(z, x, w):
+    total, ones = (np.tanh(z) ** 2).sum(1), np.ones(N)
+    odd = {
+        "the sum": total,
+        "the sum again": total,
+        "of the sum": np.exp(-total),
+        "a truth": z[:, 0] > 0,
+        "a truth of no image": ones * w.sum() > 0,
+        "a truth of nothing": ones > 0,
+        "a python number": 2.5 * ones,
+        "a python truth": ones > 0,
+        "nothing": None,
+        "an image's number": x[:, 0],
+        "a parameter": ones * w[1, 2],
+    }
+    return {name: f(z, x, w) for name, (_, f) in SUMMED.items()}, odd
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_each_of_many_outputs_is_its_own(plain, x64):
+    printing = lambda x, w: (jax.debug.callback(lambda: None), many_at_once(x, w))[1]  # effects: nothing is hoisted
+    f = printing if plain else many_at_once
+    both = jax.jit(lambda s, mask: (summed(f, X, s), summed(f, X, s, mask)))
+    each, total = both(COORDINATES, COUNTED)
+    expected = many_in_numpy(X @ AT.T, X, AT)
+    assert jax.tree.structure(each) == jax.tree.structure(total) == jax.tree.structure(expected)
+    assert each[1]["a truth"].dtype == each[1]["a python truth"].dtype == bool  # and not numbers
+    for by_image, summed_up, costs in zip(*map(jax.tree.leaves, (each, total, expected)), strict=True):
+        assert by_image.shape == (N,)
+        np.testing.assert_allclose(by_image, costs, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(summed_up, costs[COUNTED].sum(), rtol=1e-12, atol=1e-12)
+
+
+def test_what_a_model_closes_over_may_be_traced_itself(x64):
+    """Arrays within a jit, under vmap and differentiated, of which one is an output as it is."""
+    scales, number = np.array([0.5, 2.0]), 3
+
+    @jax.jit
+    def found(scales, number):
+        def at(scale, s):
+            f = lambda x, w: {"cost": jnp.tanh(w @ (scale * x)).sum() * number, "scale": scale, "number": number}
+            return summed(f, X, s, COUNTED)
+
+        slope = jax.grad(lambda scale: at(scale, COORDINATES)["cost"])
+        return jax.vmap(lambda scale: (at(scale, COORDINATES), slope(scale)))(scales)
+
+    totals, slopes = found(scales, number)
+    z = X[COUNTED] @ AT.T
+    for i, scale in enumerate(scales):
+        t = np.tanh(scale * z)
+        np.testing.assert_allclose(totals["cost"][i], number * t.sum(), rtol=1e-12)
+        np.testing.assert_allclose(slopes[i], number * (z * (1 - t**2)).sum(), rtol=1e-12)
+    np.testing.assert_allclose(totals["scale"], COUNTED.sum() * scales)
+    np.testing.assert_array_equal(totals["number"], [COUNTED.sum() * number] * 2)
+
+
+@pytest.mark.parametrize("narrow", ["bfloat16", "float16"])
+def test_beside_a_narrow_leaf_the_others_are_hoisted_and_coordinates_keep_their_bits(narrow):
+    """Its numbers are those of the type at P(s), a staircase; those of the float32 leaf are a straight line."""
+    rng, s = np.random.default_rng(5), np.float32([0.30078125 + 2**-12, -0.7])  # bfloat16 has 2**-9 at best there
+    draw = lambda: {"n": rng.normal(size=(4, 40)).astype(narrow), "w": rng.normal(size=(3, 40)).astype(np.float32)}
+    origin, *along = draw(), draw(), draw()
+    f = lambda x, p: jnp.tanh(p["w"] @ x).sum() + jnp.tanh(p["n"].astype(jnp.float32) @ x).sum()
+    x = np.float32(X / 6)
+    as_jax = lambda tree: jax.tree.map(jnp.asarray, tree)
+    coefficients, residual = hoist.split(f, (as_jax(origin),), [(as_jax(d),) for d in along], jnp.asarray(x))
+    of_float32 = origin["w"] + sum(np.float64(a) * d["w"] for a, d in zip(s, along, strict=True))
+    of_narrow = sum((a * np.float32(d["n"]) for a, d in zip(s, along, strict=True)), np.float32(origin["n"]))
+    of_narrow = np.float64(of_narrow.astype(narrow))
+    expected = np.tanh(x @ of_float32.T).sum(1) + np.tanh(x @ of_narrow.T).sum(1)
+    np.testing.assert_allclose(residual.each(jnp.asarray(s), coefficients), expected, rtol=2e-6, atol=2e-6)
+    assert sorted(products(residual.each, jnp.asarray(s), coefficients)) == [40]  # the narrow leaf's own
+    assert any(leaf.shape == (3, 3, N) for leaf in jax.tree.leaves(coefficients))  # the other's coefficients
 
 
 @pytest.mark.parametrize("name", ["ends in a sum over outputs", "log-sum-exp", "one output", "an affine sum"])
@@ -318,18 +420,3 @@ def test_gradient_and_hessian_of_the_sum_over_counted_images_are_numpys(gradient
     found, twice = jax.jit(lambda s: (slope(s), jax.jacfwd(slope)(s)))(COORDINATES)
     np.testing.assert_allclose(found, [(first * z).sum() for z in along], rtol=1e-12)
     np.testing.assert_allclose(twice, [[(second * a * b).sum() for b in along] for a in along], rtol=1e-10)
-
-
-@pytest.mark.parametrize("name", ["cnn", "attention", "linear_shapes"])
-def test_the_sum_over_counted_images_of_models_that_nobody_wrote_for_this_kit(name):
-    f, params, x = model(name)
-    one = lambda x, p: (f(x, p) ** 2).sum()
-
-    @jax.jit
-    def both(params, x):
-        coefficients, residual = hoist.split(one, params, (params,), x)
-        twice = jax.tree.map(lambda leaf: 2 * leaf, params)
-        return residual(jnp.ones(1), coefficients, COUNTED), jax.vmap(one, (0, None))(x, *twice)
-
-    total, costs = both(params, x)
-    np.testing.assert_allclose(total, np.asarray(costs, np.float64)[COUNTED].sum(), rtol=1e-5)

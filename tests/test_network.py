@@ -59,3 +59,57 @@ def test_scale_sets_the_deviation_of_the_weights_alone():
 def test_bad_sizes_are_named(sizes):
     with pytest.raises(ValueError, match="expected two or more positive numbers"):
         network.init(jax.random.key(0), sizes)
+
+
+# other activations
+
+
+def layers(x, w, b, hidden, output):
+    """A network of dense layers in numpy, in float64."""
+    a = np.asarray(x, np.float64)
+    *inner, (w_last, b_last) = [
+        (np.asarray(w_layer, np.float64), np.asarray(b_layer, np.float64))
+        for w_layer, b_layer in zip(w, b, strict=True)
+    ]
+    for w_layer, b_layer in inner:
+        a = hidden(w_layer @ a + b_layer)
+    return output(w_last @ a + b_last)
+
+
+ACTIVATIONS = {
+    "sigmoid": (jax.nn.sigmoid, lambda z: 1 / (1 + np.exp(-z))),
+    "tanh": (jnp.tanh, np.tanh),
+    "relu": (jax.nn.relu, lambda z: np.maximum(z, 0)),
+}
+
+
+@pytest.mark.parametrize("sizes", [(6, 4), (6, 5, 4), (6, 5, 3, 4)])
+@pytest.mark.parametrize("hidden", ACTIVATIONS)
+def test_mlp_is_the_network_of_these_activations(hidden, sizes):
+    w, b = network.init(jax.random.key(1), sizes)
+    x = jax.random.normal(jax.random.key(2), sizes[:1])
+    of_jax, of_numpy = ACTIVATIONS[hidden]
+    plain = layers(x, w, b, of_numpy, lambda z: z)
+    np.testing.assert_allclose(network.mlp(of_jax)(x, w, b), plain, rtol=1e-5, atol=1e-6)
+    squashed = layers(x, w, b, of_numpy, np.tanh)
+    np.testing.assert_allclose(network.mlp(of_jax, jnp.tanh)(x, w, b), squashed, rtol=1e-5, atol=1e-6)
+
+
+def test_mlp_of_sigmoids_is_the_cheatsheets_network():
+    w, b = network.init(jax.random.key(1), (6, 5, 4))
+    x = jnp.linspace(-1, 1, 6)
+    f = network.mlp(jax.nn.sigmoid, jax.nn.sigmoid)
+    np.testing.assert_array_equal(f(x, w, b), network.feedforward(x, w, b))
+    np.testing.assert_array_equal(network.mlp()(x, w, b), network.logits(x, w, b))
+
+
+def test_the_same_activations_give_the_same_function_so_that_nothing_is_compiled_twice():
+    assert network.mlp(jnp.tanh) is network.mlp(jnp.tanh) is network.mlp(hidden=jnp.tanh)
+    assert network.mlp() is network.mlp(jax.nn.sigmoid, output=None)
+    assert network.mlp(jnp.tanh, jnp.tanh) is network.mlp(jnp.tanh, jnp.tanh)
+    assert len({network.mlp(), network.mlp(jnp.tanh), network.mlp(jnp.tanh, jnp.tanh)}) == 3
+
+
+def test_the_size_of_any_tree_is_the_number_of_its_floating_numbers():
+    tree = ({"w": jnp.ones((3, 4)), "steps": jnp.arange(5), "key": jax.random.key(0)}, 0.5, [jnp.ones(2)], jnp.tanh)
+    assert network.size(tree) == 3 * 4 + 1 + 2

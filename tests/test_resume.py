@@ -16,23 +16,24 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcost import cost, network, results
+from jaxcost import cost, losses, network, results
 from jaxcost.data import Images
-from jaxcost.engine import quantities, resume, sweep
+from jaxcost.directions import Frame
+from jaxcost.engine import program, quantities, resume, sweep
 
 LONG_RUN = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background of a shell ignore it
 import jax, jax.numpy as jnp, numpy as np
-from jaxcost import cost, network, results, slices
-from jaxcost.engine import resume, sweep
+from jaxcost import cost, losses, network, results, slices
+from jaxcost.engine import program, resume, sweep
 from jaxcost.data import Images
 
 kept, out, file, pause = sys.argv[1:]
-options = dict.fromkeys(kept.split(), True)
+options, program.BUFFER = dict.fromkeys(kept.split(), True), 4
 if file:
-    sweep.BUFFER, sweep.KEEPING, options["resume_file"] = 4, 1, file  # 200 tiles; a kill may well hit a save
-    taken_up, run = resume.taken_up, sweep._run
+    sweep.KEEPING, options["resume_file"] = 1, file  # 200 tiles; a kill may well hit a save
+    taken_up, run = resume.taken_up, program._run
 
     def told(*arguments):
         done = taken_up(*arguments)
@@ -45,20 +46,18 @@ if file:
         print(len(arguments[-1]), flush=True)
         return part
 
-    resume.taken_up, sweep._run = told, slowly
-else:
-    sweep.BUFFER = 4
+    resume.taken_up, program._run = told, slowly
 
 keys = jax.random.split(jax.random.key(0), 4)
 scale = jax.random.uniform(keys[0], (12,))
 f = lambda x, w, b: w[1] @ jax.nn.gelu(w[0] @ (x * scale) + b[0]) + b[1]  # closes over an array; has a custom rule
 y = jax.nn.one_hot(jnp.arange(37) % 4, 4)
-C = cost.Cost(Images(jax.random.normal(keys[1], (37, 12)), y), f, cost.softmax_cross_entropy, block=10)
+C = cost.Cost(Images(jax.random.normal(keys[1], (37, 12)), y), f, losses.softmax_cross_entropy, block=10)
+C = (C, cost.Cost(C.images[:9], f, C.loss)) if kept else C  # all that can be kept, of two costs at once
 origin, u, v = (network.init(key, (12, 6, 4)) for key in keys[1:])
-there = slices.plane(C, origin, u, v, np.linspace(-1, 1, 40), np.linspace(-2, 1, 20), **options)
-results.save(out, there)
+results.save(out, slices.plane(C, origin, u, v, np.linspace(-1, 1, 40), np.linspace(-2, 1, 20), **options))
 """
-POINTS, TILE, KILLS = 800, 4, 11
+POINTS, TILE, KILLS = 800, 4, 6
 
 
 def start(*words, **environment):
@@ -101,13 +100,12 @@ def never_stopped(kept, folder, name):
 
 
 def test_a_plane_killed_again_and_again_has_every_bit_of_one_that_never_stopped(tmp_path):
-    chains = ["", "per_class per_image"]
+    chains = ["", "per_class per_image accuracy"]
     with ThreadPoolExecutor(2) as pool:
         broken = [pool.submit(killed_again_and_again, kept, tmp_path, i) for i, kept in enumerate(chains)]
         whole = [pool.submit(never_stopped, kept, tmp_path, f"whole{i}") for i, kept in enumerate(chains)]
-    for (there, kills), exact in zip((job.result() for job in broken), (job.result() for job in whole), strict=True):
-        assert bits(there) == bits(exact)
-        assert there.values.shape == (40, 20)
+    for (found, kills), exact in zip((job.result() for job in broken), (job.result() for job in whole), strict=True):
+        assert bits(found) == bits(exact)
         for (number, first, computed), (_, later, _) in itertools.pairwise(kills):
             reached = first + sum(computed)
             assert first <= later <= reached + TILE  # TILE: it came between two lines of the script
@@ -116,9 +114,11 @@ def test_a_plane_killed_again_and_again_has_every_bit_of_one_that_never_stopped(
             if number == signal.SIGINT:
                 assert later >= reached - TILE  # nothing is lost
         assert sum(0 < first < POINTS for _, first, _ in kills) > KILLS / 2
-    assert there.per_class.shape == (40, 20, 4)
-    assert there.per_image.shape == (40, 20, 37)
-    assert sum(len(kills) - 1 for kills in (job.result()[1] for job in broken)) == 2 * KILLS > 20
+    plane, (one, other) = broken[0].result()[0], found
+    assert plane.values.shape == one.accuracy.shape == other.accuracy.shape == (40, 20)
+    assert one.per_class.shape == other.per_class.shape == (40, 20, 4)
+    assert (one.per_image.shape, other.per_image.shape) == ((40, 20, 37), (40, 20, 9))
+    assert sum(len(kills) - 1 for kills in (job.result()[1] for job in broken)) == 2 * KILLS > 10
 
 
 IDENTITY = """
@@ -127,7 +127,7 @@ from dataclasses import dataclass
 from functools import partial
 junk = [object() for _ in range(int(sys.argv[1]))]  # moves what comes after
 import jax, jax.numpy as jnp, numpy as np
-from jaxcost import cost, network
+from jaxcost import cost, losses, network
 from jaxcost.engine import quantities, resume
 from jaxcost.data import Images
 
@@ -137,22 +137,24 @@ def own(x):
 own.defjvp(lambda x, t: (jnp.sin(x[0]), t[0]))
 scale, p = jnp.arange(12.0), network.init(jax.random.key(0), (12, 6, 4))
 images = Images(jnp.ones((5, 12)), jax.nn.one_hot(jnp.arange(5) % 4, 4))
-said = {}
+told = {}
+points = np.ones((3, 2), np.float32)
 for h in (jax.nn.relu, jax.nn.gelu, own, jax.jit(jnp.tanh)):
     f = lambda x, w, b, h=h: w[1] @ jax.checkpoint(h)(w[0] @ (x * scale) + b[0])
-    for quantity in (quantities.VALUES, quantities.DERIVATIVES, quantities.Detailed(4, True)):
-        C = cost.Cost(images, f, cost.softmax_cross_entropy)
-        said[f"{h} {quantity}"] = resume.identity(quantity, C, p, (p, p), np.ones((3, 2), np.float32), 5, 16)
+    for quantity in (quantities.VALUES, quantities.DERIVATIVES, quantities.Detailed(4, True, True)):
+        C = cost.Cost(images, f, losses.softmax_cross_entropy)
+        told[f"{h} {quantity}"] = resume.identity(quantity, (C, C), (p, (p, p)), points, 5, 16)
 
 @partial(jax.tree_util.register_dataclass, data_fields=["w"], meta_fields=["act"])
 @dataclass(frozen=True)
 class Layer:
     w: object
     act: object
-tree = (Layer(jnp.ones((4, 12)), jnp.tanh),)  # its structure holds a function
-C = cost.Cost(images, lambda x, layer: layer.act(layer.w @ x))
-said["tree"] = resume.identity(quantities.VALUES, C, tree, (tree,), np.ones((3, 1), np.float32), 5, 16)
-print(json.dumps(list(said.values())))
+tree = (Layer(jnp.ones((4, 12)), jnp.tanh), {"steps": jnp.array(3), "act": jnp.cos})  # two functions, one a leaf
+C = cost.Cost(images, lambda x, layer, more: more["act"](layer.act(layer.w @ x)) * more["steps"])
+C, tree = cost.split(C, tree)
+told["tree"] = resume.identity(quantities.VALUES, (C,), (tree, (tree,)), points[:, :1], 5, 16)
+print(json.dumps(list(told.values())))
 """
 
 
@@ -176,7 +178,7 @@ def model(scale=SCALE, shift=SHIFT, network=network.feedforward):
 
 
 MODEL = model()
-DETAILED = quantities.Detailed(4, True)
+DETAILED = quantities.Detailed(4, True, True)
 
 
 def bits(tree):
@@ -184,15 +186,22 @@ def bits(tree):
 
 
 def settings(**changes):
-    """The arguments of `sweep`, of a small problem; those of the cost may be changed as well."""
+    """The arguments of `sweep.over_points`, of a small problem; those of the cost may be changed as well."""
     keys = jax.random.split(jax.random.key(0), 5)
     images = Images(jax.random.uniform(keys[0], (37, 12)), jax.nn.one_hot(jnp.arange(37) % 4, 4))
-    of_cost = {"images": images, "f": MODEL, "loss": cost.quadratic, "block": 10}
+    of_cost = {"images": images, "f": MODEL, "loss": losses.quadratic, "block": 10}
     of_cost |= {name: changes.pop(name) for name in list(changes) if name in of_cost}
     origin, u, v = (network.init(key, (12, 6, 4)) for key in keys[2:])
+    frame = Frame(changes.pop("origin", origin), changes.pop("directions", (u, v)))
     points = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
-    given = {"quantity": quantities.VALUES, "origin": origin, "directions": (u, v), "points": points}
-    return given | {"C": cost.Cost(**of_cost)} | changes
+    given = {"quantity": quantities.VALUES, "Cs": (cost.Cost(**of_cost),), "frame": frame, "points": points}
+    return given | changes
+
+
+def two_costs():
+    """That of the small problem, and another of fewer images."""
+    (C,) = settings()["Cs"]
+    return C, cost.Cost(C.images[::-1][:9], MODEL)
 
 
 @pytest.fixture
@@ -203,7 +212,7 @@ def file(tmp_path):
 @pytest.fixture
 def computed(monkeypatch):
     """How many points each call computed; `stop_after` calls, it is interrupted as by Ctrl-C."""
-    run, calls = sweep._run, []
+    run, calls = program._run, []
     told = SimpleNamespace(calls=calls, stop_after=None)
 
     def counted(*arguments):
@@ -212,24 +221,30 @@ def computed(monkeypatch):
         calls.append(len(arguments[-1]))
         return run(*arguments)
 
-    monkeypatch.setattr(sweep, "_run", counted)
-    monkeypatch.setattr(sweep, "BUFFER", 4)
+    monkeypatch.setattr(program, "_run", counted)
+    monkeypatch.setattr(program, "BUFFER", 4)
     return told
 
 
-@pytest.mark.parametrize(
-    "quantity", [quantities.VALUES, quantities.DERIVATIVES, DETAILED], ids=["values", "derivatives", "detailed"]
-)
-@pytest.mark.parametrize("stop_after", [1, 2, 5])
-def test_ctrl_c_keeps_every_finished_point_and_only_the_others_are_computed_later(
-    quantity, stop_after, file, computed, monkeypatch
-):
-    whole = sweep.sweep(**settings(quantity=quantity))
+STOPPED = {
+    "values, by the first tile": (quantities.VALUES, settings()["Cs"], 1),
+    "values, by the last": (quantities.VALUES, settings()["Cs"], 5),
+    "derivatives": (quantities.DERIVATIVES, settings()["Cs"], 2),
+    "two costs": (quantities.VALUES, two_costs(), 2),
+    "all of two costs": (DETAILED, two_costs(), 3),
+}
+
+
+@pytest.mark.parametrize("which", STOPPED)
+def test_ctrl_c_keeps_every_finished_point_and_only_the_others_are_computed_later(which, file, computed, monkeypatch):
+    quantity, Cs, stop_after = STOPPED[which]
+    given = settings(quantity=quantity, Cs=Cs)
+    whole = sweep.over_points(**given)
     monkeypatch.setattr(sweep, "KEEPING", 1e-9)  # after the first save no other is due, but for the stop
     computed.calls.clear()
     computed.stop_after = stop_after
     with pytest.raises(KeyboardInterrupt):
-        sweep.sweep(**settings(quantity=quantity), resume_file=file)
+        sweep.over_points(**given, resume_file=file)
     finished = sum(computed.calls)
     assert len(computed.calls) == stop_after
     kept = results.load(file)
@@ -237,15 +252,15 @@ def test_ctrl_c_keeps_every_finished_point_and_only_the_others_are_computed_late
     for values, exact in zip(kept["values"], jax.tree.leaves(whole), strict=True):
         np.testing.assert_array_equal(values[:finished], exact[:finished])
     computed.stop_after = None
-    again = sweep.sweep(**settings(quantity=quantity), resume_file=file)
+    again = sweep.over_points(**given, resume_file=file)
     assert bits(again) == bits(whole)
     assert sum(computed.calls) == 40
 
 
 def test_a_finished_file_gives_its_results_and_nothing_is_computed(file, computed):
-    whole = sweep.sweep(**settings(quantity=DETAILED), resume_file=str(file))
+    whole = sweep.over_points(**settings(quantity=DETAILED), resume_file=str(file))
     computed.stop_after = len(computed.calls)
-    assert bits(sweep.sweep(**settings(quantity=DETAILED), resume_file=file)) == bits(whole)
+    assert bits(sweep.over_points(**settings(quantity=DETAILED), resume_file=file)) == bits(whole)
     assert list(file.parent.iterdir()) == [file]
 
 
@@ -254,7 +269,7 @@ def unfinished(file, computed):
     """A file of 10 points of 40."""
     computed.stop_after = 3
     with pytest.raises(KeyboardInterrupt):
-        sweep.sweep(**settings(), resume_file=file)
+        sweep.over_points(**settings(), resume_file=file)
     computed.stop_after = None
     computed.calls.clear()
     return file
@@ -278,16 +293,19 @@ NAMES = [
     "device",
 ]
 DIFFERENT = {  # what is named, and the change, given the settings before
-    "another pixel": ("images", lambda s: {"images": moved(s["C"].images)}),
-    "images in another order": ("images", lambda s: {"images": s["C"].images[::-1]}),
-    "another loss": ("model", lambda s: {"loss": cost.absolute}),
+    "another pixel": ("images", lambda s: {"images": moved(s["Cs"][0].images)}),
+    "images in another order": ("images", lambda s: {"images": s["Cs"][0].images[::-1]}),
+    "another loss": ("model", lambda s: {"loss": losses.absolute}),
     "another network": ("model", lambda s: {"f": model(network=network.logits)}),
     "another array closed over": ("model", lambda s: {"f": model(scale=NEXT(SCALE))}),
     "another array of jax": ("model", lambda s: {"f": model(scale=jnp.asarray(NEXT(SCALE)))}),
     "another array within": ("model", lambda s: {"f": model(shift=NEXT(SHIFT))}),
-    "another origin": ("origin", lambda s: {"origin": moved(s["origin"])}),
-    "another direction": ("directions", lambda s: {"directions": (s["directions"][0], moved(s["directions"][1]))}),
-    "directions in another order": ("directions", lambda s: {"directions": s["directions"][::-1]}),
+    "another origin": ("origin", lambda s: {"origin": moved(s["frame"].origin)}),
+    "another direction": (
+        "directions",
+        lambda s: {"directions": (s["frame"].directions[0], moved(s["frame"].directions[1]))},
+    ),
+    "directions in another order": ("directions", lambda s: {"directions": s["frame"].directions[::-1]}),
     "another point": ("points", lambda s: {"points": s["points"] + 1e-6}),
     "fewer points": ("points", lambda s: {"points": s["points"][:30]}),
     "another block": ("block", lambda s: {"block": 20}),
@@ -301,7 +319,7 @@ def test_a_file_of_other_settings_is_refused_and_names_what_differs_and_nothing_
     name, change = DIFFERENT[what]
     changed, before = settings(**change(settings())), unfinished.read_bytes()
     with pytest.raises(ValueError, match="belongs to other settings; different are ") as error:
-        sweep.sweep(**changed, resume_file=unfinished)
+        sweep.over_points(**changed, resume_file=unfinished)
     assert str(error.value).startswith(f"{unfinished}: ")
     differing = str(error.value).split("different are ")[1]
     assert {found for found in NAMES if f"{found} (" in differing} == {name}
@@ -310,9 +328,35 @@ def test_a_file_of_other_settings_is_refused_and_names_what_differs_and_nothing_
 
 
 def test_all_that_differs_is_named(unfinished):
-    changed = settings(block=20, loss=cost.absolute, points=settings()["points"] + 1)
+    changed = settings(block=20, loss=losses.absolute, points=settings()["points"] + 1)
     with pytest.raises(ValueError, match=r"different are block \(10, expected 20\), model \(\w{8}, .*, points \("):
-        sweep.sweep(**changed, resume_file=unfinished)
+        sweep.over_points(**changed, resume_file=unfinished)
+
+
+def test_another_cost_beside_the_first_is_another_evaluation(unfinished, computed):
+    with pytest.raises(ValueError, match=r"different are images \(\w{8}, expected \w{8}\), model \(\w{8}, [^,]*$"):
+        sweep.over_points(**settings(Cs=two_costs()), resume_file=unfinished)
+    one, other = (resume.identity(**settings(Cs=Cs), block=10, buffer=16) for Cs in (two_costs(), two_costs()[::-1]))
+    assert {name for name in one if one[name] != other[name]} == {"images"}  # their order is the results'
+    assert not computed.calls
+
+
+def test_what_does_not_move_is_a_part_of_the_model():
+    """Numbers and keys, which the program takes as arguments, and functions."""
+
+    def identity(steps=3, key=0, act=jnp.tanh):
+        (C,) = settings(f=lambda x, w, b, more: more["act"](w[0] @ x * more["steps"]) + jax.random.normal(more["key"]))[
+            "Cs"
+        ]
+        more = {"steps": jnp.array(steps), "key": jax.random.key(key), "act": act}
+        C, origin = cost.split(C, (*settings()["frame"].origin, more))
+        return resume.identity(
+            **settings(Cs=(C,), origin=origin, directions=(origin,), points=np.ones((3, 1))), block=10, buffer=4
+        )
+
+    assert identity() == identity()
+    for other in (identity(steps=4), identity(key=1), identity(act=jnp.sin)):
+        assert {name for name in other if other[name] != identity()[name]} == {"model"}
 
 
 @pytest.mark.parametrize("name", ["versions", "device"])
@@ -322,12 +366,12 @@ def test_another_machine_or_version_is_named_since_it_may_round_otherwise(name, 
     cores = 999 if name == "device" else resume._cores()
     monkeypatch.setattr(resume, "_cores", lambda: cores)
     with pytest.raises(ValueError, match=rf"different are {name} \("):
-        sweep.sweep(**settings(), resume_file=unfinished)
+        sweep.over_points(**settings(), resume_file=unfinished)
 
 
 def test_the_same_settings_made_anew_are_no_others(unfinished, computed):
     anew = settings(f=model(jnp.asarray(SCALE), SHIFT.copy()))
-    assert bits(sweep.sweep(**anew, resume_file=unfinished)) == bits(sweep.sweep(**settings()))
+    assert bits(sweep.over_points(**anew, resume_file=unfinished)) == bits(sweep.over_points(**settings()))
     assert sum(computed.calls) == 40 - 10 + 40
 
 
@@ -354,7 +398,7 @@ def test_a_file_that_is_damaged_or_not_ours_is_named_and_left_as_it_is(damage, u
     damage(unfinished)
     before = unfinished.read_bytes()
     with pytest.raises(ValueError, match=f"^{re.escape(str(unfinished))}: "):
-        sweep.sweep(**settings(), resume_file=unfinished)
+        sweep.over_points(**settings(), resume_file=unfinished)
     assert not computed.calls
     assert unfinished.read_bytes() == before
 
@@ -369,7 +413,7 @@ def test_saving_takes_a_twentieth_of_the_time_and_a_kill_loses_no_more_than_twen
 
     def run(*arguments):
         clock.now += tile * len(arguments[-1]) / 4
-        return np.zeros(len(arguments[-1]), np.float32)
+        return (np.zeros(len(arguments[-1]), np.float32),)
 
     def keep(*_):
         clock.now += saving
@@ -378,17 +422,17 @@ def test_saving_takes_a_twentieth_of_the_time_and_a_kill_loses_no_more_than_twen
 
     one = jax.ShapeDtypeStruct((1,), np.float32)
     monkeypatch.setattr(sweep, "time", SimpleNamespace(perf_counter=lambda: clock.now))
-    monkeypatch.setattr(sweep, "_program", lambda *_: sweep.Program(run, one, 10, 4, 0))
+    monkeypatch.setattr(sweep, "compiled", lambda *_: program.Program(run, (one,), 10, 4, 0))
     monkeypatch.setattr(resume, "keep", keep)
-    sweep.sweep(**settings(points=np.zeros((16_000, 2), np.float32)), resume_file=file)
+    sweep.over_points(**settings(points=np.zeros((16_000, 2), np.float32)), resume_file=file)
     assert sum(spent) <= finished / 20 + 2 * saving
     assert max(later - earlier for earlier, later in itertools.pairwise(kept)) <= 21 * saving + 2 * tile
 
 
 def test_quantities_of_one_name_and_other_code_are_others():
     def identity(factor):
-        times = lambda residual, images, new, s: factor * residual(s, new)
-        quantity = quantities.Quantity(times, quantities.VALUES.combined)
+        times = lambda block, new, images, s: factor * block.total(s, new)
+        quantity = quantities.VALUES._replace(of_block=times)
         return resume.identity(**settings(quantity=quantity), block=10, buffer=16)["quantity"]
 
     assert identity(1) == identity(1)
@@ -399,11 +443,11 @@ def test_a_model_that_closes_over_a_random_key_is_resumed(file):
     noisy = lambda x, w, b: network.feedforward(x, w, b) + jax.random.normal(jax.random.key(3), (4,))
     key = jax.random.key(3)
     closed = lambda x, w, b: network.feedforward(x, w, b) + jax.random.normal(key, (4,))
-    there = sweep.sweep(**settings(f=closed), resume_file=file)
-    np.testing.assert_array_equal(there, sweep.sweep(**settings(f=noisy)))
+    found = sweep.over_points(**settings(f=closed), resume_file=file)
+    np.testing.assert_array_equal(found, sweep.over_points(**settings(f=noisy)))
 
 
 def test_a_file_of_another_kind_is_refused_before_anything_is_computed(file, computed):
     with pytest.raises(ValueError, match=r"points\.txt: expected a name that ends in \.npz"):
-        sweep.sweep(**settings(), resume_file=file.with_name("points.txt"))
+        sweep.over_points(**settings(), resume_file=file.with_name("points.txt"))
     assert not computed.calls

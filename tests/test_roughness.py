@@ -1,4 +1,4 @@
-"""Bending of polynomials, whose derivatives and best quadratics are known, and of tables of eigenvalues."""
+"""Roughness of polynomials, whose derivatives and best quadratics are known, and of tables of eigenvalues."""
 
 import itertools
 import re
@@ -227,6 +227,28 @@ def test_one_point_axes_take_no_part():
     assert roughness.bowl((x, [2.0]), x[:, None] ** 3) == pytest.approx(roughness.bowl((x,), x**3))
     assert np.isnan(roughness.bowl(([2.0],), [3.0]))
     assert roughness.bowl(([2.0, 4.0],), [3.0, 5.0]) == 1
+
+
+def test_the_shares_of_a_lines_middle_parts_are_those_of_the_parts_cut_out():
+    x = 3 + np.linspace(-2, 2, 81)
+    lines = np.stack([np.cos(3 * x), x**2, np.exp(x)])
+    half_widths, shares = roughness.bowls(x, lines, 1e-9, least=0.25, parts=4)
+    np.testing.assert_allclose(half_widths, [0.5, 1.0, 1.5, 2.0])
+    for h, column in zip(half_widths, shares.T, strict=True):
+        inside = np.abs(x - 3) < h + 1e-9
+        of_fit = [np.polyval(np.polyfit(x[inside] - 3, line[inside], 2), x[inside] - 3) for line in lines]
+        left = [np.var(line[inside] - q) / np.var(line[inside]) for line, q in zip(lines, of_fit, strict=True)]
+        np.testing.assert_allclose(column, 1 - np.array(left), atol=1e-9)
+    np.testing.assert_array_equal(roughness.bowls(x, lines[0], 1e-9, least=0.25, parts=4)[1], shares[0])
+
+
+def test_of_few_points_there_are_few_parts_and_an_even_number_has_no_middle():
+    x = np.linspace(-1, 1, 5)
+    half_widths, shares = roughness.bowls(x, np.cos(x))
+    np.testing.assert_allclose(half_widths, [0.5, 1.0])
+    assert shares.shape == (2,)
+    with pytest.raises(ValueError, match="6 points, expected an odd number"):
+        roughness.bowls(np.linspace(-1, 1, 6), np.zeros(6))
 
 
 def test_a_bowl_ends_between_half_widths_by_their_logarithms():

@@ -16,7 +16,7 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-def longest_way(line, floor):
+def best_turns(line, floor):
     """The points i_1 < i_2 < ... with the largest sum of |C_i' - C_i| - floor over its swings (Łochowski 2008)."""
     best = [(0.0, (i,)) for i in range(len(line))]
     for j in range(len(line)):
@@ -62,7 +62,7 @@ def test_without_a_floor_variation_is_the_sum_of_the_steps(seed):
 @pytest.mark.parametrize("seed", range(6))
 def test_with_a_floor_it_is_that_of_the_best_turning_points(seed, floor):
     line = rng(seed).normal(size=40).cumsum() * 0.5 + rng(seed + 50).normal(size=40)
-    turns = longest_way(line, floor)
+    turns = best_turns(line, floor)
     total = np.abs(np.diff(turns)).sum()
     assert variation.total_variation(line, floor) == pytest.approx(total)
     assert variation.excess_variation(line, floor) == pytest.approx(total - abs(turns[-1] - turns[0]))
@@ -191,3 +191,29 @@ def test_checked_values_are_float64_and_otherwise_as_they_were():
     found = variation.checked(np.float32([[1, 2], [3, 4]]), 0.0)
     assert found.dtype == np.float64
     assert found.tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_largest_rise_is_that_of_all_pairs_of_points(seed):
+    values = rng(seed).normal(size=40) - np.linspace(0, 3, 40)
+    pairs = [b - a for a, b in itertools.combinations(values.tolist(), 2)]
+    assert variation.largest_rise(values) == pytest.approx(max(pairs))
+    assert variation.largest_rise(values, 0.99 * max(pairs)) == pytest.approx(max(pairs))
+    assert variation.largest_rise(values, 1.01 * max(pairs)) == 0
+
+
+def test_a_line_that_falls_all_the_way_does_not_rise_and_one_that_climbs_rises_from_end_to_end():
+    x = np.linspace(0, 1, 101)
+    assert variation.largest_rise(np.exp(-3 * x)) == 0
+    assert variation.largest_rise(np.ones(5)) == variation.largest_rise([7.0]) == 0
+    assert variation.largest_rise(np.exp(3 * x)) == pytest.approx(np.exp(3) - 1)
+    assert variation.largest_rise((x - 0.6) ** 2) == pytest.approx(0.4**2)  # the bottom and what lies behind it
+
+
+def test_only_a_line_has_a_largest_rise():
+    with pytest.raises(ValueError, match=r"shape \(2, 3\), expected those along a line"):
+        variation.largest_rise(np.zeros((2, 3)))
+    with pytest.raises(ValueError, match="floor=-1"):
+        variation.largest_rise(np.zeros(3), -1)
+    with pytest.raises(ValueError, match="1 not finite"):
+        variation.largest_rise([0, np.nan])

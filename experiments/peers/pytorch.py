@@ -5,19 +5,26 @@ Written as the published tools and tutorials write it. Both count the same image
 
 import copy
 
+import jax
 import loss_landscapes
 import loss_landscapes.metrics
+import numpy as np
 import torch
 
 BATCH = 128
 
 
+def tensors(tree):
+    """The arrays of a pytree as tensors."""
+    return jax.tree.map(lambda leaf: torch.tensor(np.asarray(leaf)), tree)
+
+
 def network(params):
     """The sigmoid network with these weights and biases."""
     layers = []
-    for w, b in zip(*params, strict=True):
+    for w, b in zip(*tensors(params), strict=True):
         layer = torch.nn.Linear(w.shape[1], w.shape[0])
-        layer.weight.data, layer.bias.data = torch.tensor(w), torch.tensor(b)
+        layer.weight.data, layer.bias.data = w, b
         layers += [layer, torch.nn.Sigmoid()]
     return torch.nn.Sequential(*layers)
 
@@ -27,11 +34,11 @@ def quadratic(a, y):
     return ((a - y) ** 2).sum(1).mean()
 
 
-def usual_loop(x, y, params, uv):
+def usual_loop(C, origin, uv):
     """The mean cost at each point: a deep copy of the model moved there, mini-batches, `.item()` for each."""
-    model = network(params)
-    data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.tensor(x), torch.tensor(y)), BATCH)
-    flat = [[torch.tensor(leaf) for pair in zip(*d, strict=True) for leaf in pair] for d in uv]
+    model, (x, y) = network(origin), tensors((C.images.x, C.images.y))
+    data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), BATCH)
+    flat = [[leaf for pair in zip(*d, strict=True) for leaf in pair] for d in tensors(uv)]
 
     @torch.no_grad()
     def run(points):
@@ -47,10 +54,10 @@ def usual_loop(x, y, params, uv):
     return run
 
 
-def random_plane(x, y, params, side):
+def random_plane(C, origin, side):
     """The package loss-landscapes' own plane of side x side points, the whole set as one batch."""
-    metric = loss_landscapes.metrics.Loss(quadratic, torch.tensor(x), torch.tensor(y))
-    model = network(params)
+    metric = loss_landscapes.metrics.Loss(quadratic, *tensors((C.images.x, C.images.y)))
+    model = network(origin)
 
     @torch.no_grad()
     def run(_):
@@ -59,13 +66,12 @@ def random_plane(x, y, params, side):
     return run
 
 
-def epoch(x, y, params, rate, batch):
+def epoch(C, params, rate, batch):
     """One epoch of stochastic gradient descent."""
-    x, y = torch.tensor(x), torch.tensor(y)
-    model = network(params)
+    model, (x, y) = network(params), tensors((C.images.x, C.images.y))
     optimizer = torch.optim.SGD(model.parameters(), lr=rate)
 
-    def run():
+    def run(_):
         order = torch.randperm(len(x))
         for i in range(0, len(x) - batch + 1, batch):
             chosen = order[i : i + batch]

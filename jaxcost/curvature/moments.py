@@ -9,7 +9,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxcost import cost
 from jaxcost.curvature import products
-from jaxcost.engine import bars
+from jaxcost.engine import bars, trees
 
 
 class Moments(NamedTuple):
@@ -70,5 +70,6 @@ def moments(C, params, *, columns=128, progress=True) -> Moments:
 def _of_columns(C, params, first, columns):
     flat, unravel = ravel_pytree(params)
     units = jax.nn.one_hot(first + jnp.arange(columns), flat.size, dtype=flat.dtype)  # past the last column: zeros
-    found = jax.vmap(lambda unit: ravel_pytree(products.hvp(C, params, unravel(unit)))[0])(units)
+    column = lambda unit: ravel_pytree(trees.moving(products.hvp(C, params, unravel(unit))))[0]
+    found = jax.vmap(column)(units)
     return (found * units).sum(), (found * found).sum()

@@ -153,8 +153,9 @@ def _without_last_sums(later, outputs):
     """The program without the sums that end it, and what they would sum: left to `_each` and `_total`."""
     read = [v for op in later for v in op.inputs if isinstance(v, int)] + list(outputs)
     last = {op.outputs[0]: op for op in later if op.eqn.primitive.name == "reduce_sum"}
-    last = {v: op for v, op in last.items() if read.count(v) == 1 and v in outputs}
-    return [op for op in later if op.outputs[0] not in last], [last[v].inputs[0] if v in last else v for v in outputs]
+    last = {v: op.inputs[0] for v, op in last.items() if read.count(v) == 1 and v in outputs}
+    summed = [last.get(v, v) if isinstance(v, int) else v for v in outputs]
+    return [op for op in later if op.outputs[0] not in last], summed
 
 
 def _each(costs):

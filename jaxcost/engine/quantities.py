@@ -73,10 +73,10 @@ class Detailed(NamedTuple):
 
     def of_one(self, C, image, *params):
         """The cost of one image, and whether its largest output is the desired one."""
-        found = {"cost": C.of_one(image, *params)}
+        a = C.output(image.x, *params)  # once for both: a program traced twice would be computed twice
+        found = {"cost": C.of_output(a, image.y)}
         if self.accuracy:
-            guess = C.output(image.x, *params).argmax(-1)
-            found["right"] = guess == data.labels(image.y[None])[0]
+            found["right"] = a.argmax(-1) == data.labels(image.y[None])[0]
         return found
 
     def of_block(self, block, new, images, s):

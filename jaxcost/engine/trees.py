@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 MOVES, STAYS, STATIC = "moves", "stays", "static"
+ARRAYS = jax.Array | np.ndarray | np.generic | jax.ShapeDtypeStruct
 
 
 @partial(
@@ -82,13 +83,13 @@ def moving(tree) -> Any:
 
 def pick(tree, index) -> Any:
     """`leaf[index]` of every array; leaves that are no arrays stay."""
-    return jax.tree.map(lambda leaf: leaf[index] if hasattr(leaf, "shape") else leaf, tree)
+    return jax.tree.map(lambda leaf: leaf[index] if isinstance(leaf, ARRAYS) else leaf, tree)
 
 
 def shapes(tree) -> str:
     """Shapes and types of a tree's leaves by their paths, for error messages."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
-    kind = lambda leaf: f"{leaf.dtype}{list(leaf.shape)}" if hasattr(leaf, "shape") else type(leaf).__name__
+    kind = lambda leaf: f"{leaf.dtype}{list(leaf.shape)}" if isinstance(leaf, ARRAYS) else type(leaf).__name__
     return ", ".join(f"{jax.tree_util.keystr(path)} {kind(leaf)}" for path, leaf in leaves) or "nothing"
 
 
@@ -110,12 +111,12 @@ def fitted(tree, like, name) -> Any:
 def _kind(leaf):
     if isinstance(leaf, float):
         return MOVES
-    if isinstance(leaf, jax.Array | np.ndarray | np.generic | jax.ShapeDtypeStruct):
-        if jnp.issubdtype(leaf.dtype, jnp.floating):
-            return MOVES
-        if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
-            raise TypeError(f"a leaf of type {leaf.dtype}, expected real numbers: move real and imaginary parts apart")
-        return STAYS
+    kind = lambda of: isinstance(leaf, ARRAYS) and jnp.issubdtype(leaf.dtype, of)
+    if isinstance(leaf, complex) or kind(jnp.complexfloating):
+        found = getattr(leaf, "dtype", "complex")
+        raise TypeError(f"a leaf of type {found}, expected real numbers: move real and imaginary parts apart")
+    if isinstance(leaf, ARRAYS):
+        return MOVES if kind(jnp.floating) else STAYS
     try:
         hash(leaf)
     except TypeError as error:

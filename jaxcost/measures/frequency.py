@@ -1,12 +1,15 @@
-"""How fast the values of a slice change along it: correlation, spectrum, Chebyshev. Arrays only, on the host."""
+"""How fast the values of a slice vary along it: correlation, spectrum, Chebyshev coefficients.
+
+Sees arrays only, and works in float64 on the host.
+"""
 
 import numpy as np
 from scipy import fft, signal
 
-RESOLVED = 3 / 4  # of the nodes: where more coefficients are needed, what lies beyond the nodes folds back onto them
+RESOLVED = 3 / 4  # share of the nodes that coefficients may need: those beyond the nodes fold back onto the last ones
 
 
-def correlation_length(values, spacing=1.0, floor=0.0):
+def correlation_length(values, spacing=1.0, floor=0.0) -> np.ndarray:
     """The lag at which the values along lines are correlated by no more than 1/e.
 
     rho(l) = sum_i (C_i - m)(C_i+l - m) / sum_i (C_i - m)^2 with m the mean of the line; of a grid, numerator and
@@ -44,8 +47,11 @@ def correlation_length(values, spacing=1.0, floor=0.0):
     return np.array(lengths)
 
 
-def power_spectrum(values, spacing=1.0, axis=-1):
+def power_spectrum(values, spacing=1.0, axis=-1) -> tuple[np.ndarray, np.ndarray]:
     """Power of the values along lines by frequency: a periodogram, each line freed of its trend, under a Hann window.
+
+    P(f_j) = 2 h |sum_l w_l r_l exp(-2 pi i f_j l h)|^2 / sum_l w_l^2 at f_j = j / (n h), with r the line of n points
+    less its least-squares straight line, w the window and h the spacing; without the 2 at the Nyquist frequency.
 
     Args:
         values: an array of any dimension, finite.
@@ -67,10 +73,24 @@ def power_spectrum(values, spacing=1.0, axis=-1):
     return frequencies[1:], power[1:]
 
 
-def mean_frequency(values, spacing=1.0, floor=0.0):
+def mean_frequency(values, spacing=1.0, floor=0.0) -> float:
     """The centre of the power spectrum, sum f P(f) / sum P(f), averaged over the axes.
 
-    Lines that leave their trend by no more than the floor are left out, and so are axes without others; NaN if all are.
+    P is the `power_spectrum` of all lines along an axis.
+
+    Args:
+        values: an array of any dimension, finite.
+        spacing: of the points; one for all axes, or one an axis.
+        floor: noise of the values; lines that leave their trend by no more are left out, and so are axes without
+            others.
+
+    Returns:
+        Cycles per unit of spacing; NaN where all lines are left out.
+
+    Example:
+        >>> x = np.linspace(0, 1, 200, endpoint=False)
+        >>> print(f"{mean_frequency(np.sin(2 * np.pi * 12 * x), x[1]):.1f}")
+        12.0
     """
     values, centres = np.asarray(values, np.float64), []
     for axis, h in enumerate(np.broadcast_to(spacing, values.ndim)):
@@ -88,8 +108,17 @@ def _lines(values, axis):
     return np.moveaxis(values, axis, -1).reshape(-1, values.shape[axis])
 
 
-def chebyshev_nodes(n, half_width=1.0):
+def chebyshev_nodes(n, half_width=1.0) -> np.ndarray:
     """The n roots of the Chebyshev polynomial T_n, rising, times a half-width: where to sample for `chebyshev_number`.
+
+    x_i = -half_width cos(pi (i + 1/2) / n).
+
+    Args:
+        n: how many.
+        half_width: they lie between -half_width and half_width.
+
+    Returns:
+        `[n]`.
 
     Example:
         >>> chebyshev_nodes(2).round(4).tolist()
@@ -98,8 +127,14 @@ def chebyshev_nodes(n, half_width=1.0):
     return -half_width * np.cos(np.pi * (np.arange(n) + 0.5) / n)
 
 
-def chebyshev_coefficients(values):
+def chebyshev_coefficients(values) -> np.ndarray:
     """Coefficients of the Chebyshev series through the values at `chebyshev_nodes` along every axis.
+
+    Args:
+        values: C at the nodes, an array of any dimension.
+
+    Returns:
+        An array like values, c with C(s) = sum_ij... c_ij... T_i(s_1) T_j(s_2) ... at all nodes.
 
     Example:
         >>> x = chebyshev_nodes(5)
@@ -115,7 +150,7 @@ def chebyshev_coefficients(values):
     return found
 
 
-def chebyshev_number(values, accuracy=1e-3, floor=0.0):
+def chebyshev_number(values, accuracy=1e-3, floor=0.0) -> float:
     """How many Chebyshev coefficients along each axis describe the slice to an accuracy: a length of bumpiness.
 
     The smallest N such that all coefficients with an index of N or more add up to at most accuracy (max C - min C),

@@ -3,7 +3,7 @@
 A measure is set beside the same measure of two nulls. The quadratic has the value, gradient and Hessian of C at the
 middle of the slice, is sampled at the same points and rounded alike: it has no bumps, so that any it shows are the
 instrument's. The Gaussian random field is the slice's own best quadratic plus noise with the spectrum of what is
-left: what it shows follows from the spectrum alone.
+left: what it shows follows from the spectrum alone. The null of a training path is a random walk.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,9 @@ import jax
 import numpy as np
 from scipy import fft, signal
 
-from jaxcost.measures import bumpiness, roughness
+from jaxcost import populations, slices, statistics
+from jaxcost.engine import trees
+from jaxcost.measures import bumpiness, frequency, roughness
 
 
 class Compared(NamedTuple):
@@ -20,38 +22,58 @@ class Compared(NamedTuple):
 
     Attributes:
         measures: of the slice, `bumpiness.Measures`.
-        quadratic: of the quadratic of the same value, gradient and Hessian.
-        fields: of Gaussian random fields of the same spectrum, each an array `[draws]`.
-        p: how seldom the fields are as far out as the slice, two-sided, for each measure (`p_value`).
+        taylor: of the quadratic of the same value, gradient and Hessian.
+        random_fields: of Gaussian random fields of the same spectrum, each an array `[draws]`.
+        p: how seldom the fields are as far out as the slice, two-sided, for each measure (`statistics.p_value`).
     """
 
     measures: bumpiness.Measures
-    quadratic: bumpiness.Measures
-    fields: bumpiness.Measures
+    taylor: bumpiness.Measures
+    random_fields: bumpiness.Measures
     p: bumpiness.Measures
 
 
-def quadratic(key, there, value, gradient, hessian):
+class Walks(NamedTuple):
+    """Shares of variance by component, `[k]`, of random walks that are like a training path in more and more.
+
+    Attributes:
+        equal_steps: as many steps, all of one length.
+        own_lengths: as many steps, as long as the path's.
+        with_drift: as many steps of one length, and the path's distance from start to end.
+    """
+
+    equal_steps: np.ndarray
+    own_lengths: np.ndarray
+    with_drift: np.ndarray
+
+
+def taylor(key, slice_, value, gradient, hessian) -> np.ndarray:
     """C_0 + g s + s H s / 2 at the points of a slice, with its rounding noise.
 
     Args:
         key: a `jax.random.key`, for the noise.
-        there: a `slices.Slice`, or anything with `axes`, `values` and `floor`: of the values only the type is taken.
+        slice_: a `slices.Slice`, or anything with `axes`, `values` and `floor`: of the values only the type is taken.
         value: C at s = 0.
         gradient: the gradient there in the slice, `[k]`.
         hessian: the Hessian there in the slice, `[k, k]`.
 
     Returns:
-        An array like `there.values`: rounded to their type, with normal noise of an eighth of the floor, which is
-        what the floor takes it to be (`noise.floor`).
+        An array of the shape of the axes: rounded to the type of the values, with normal noise of an eighth of the
+        floor, which is what the floor takes it to be (`engine.noise.floor`).
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> line = SimpleNamespace(axes=([-1.0, 0.0, 2.0],), values=np.zeros(3), floor=0.0)
+        >>> taylor(jax.random.key(0), line, 5.0, [1.0], [[4.0]]).tolist()
+        [6.0, 5.0, 15.0]
     """
-    s = np.stack(np.meshgrid(*map(np.float64, there.axes), indexing="ij"), -1)
+    s = np.stack(np.meshgrid(*map(np.float64, slice_.axes), indexing="ij"), -1)
     exact = float(value) + s @ np.float64(gradient) + np.einsum("...i,ij,...j->...", s, np.float64(hessian), s) / 2
-    noise = np.asarray(jax.random.normal(key, exact.shape), np.float64) * there.floor / 8
-    return (exact + noise).astype(there.values.dtype)
+    noise = np.asarray(jax.random.normal(key, exact.shape), np.float64) * slice_.floor / 8
+    return (exact + noise).astype(slice_.values.dtype)
 
 
-def fields(key, there, draws):
+def random_fields(key, slice_, draws) -> np.ndarray:
     """Gaussian random fields with the spectrum of a slice: its best quadratic, and noise like what is left of it.
 
     What is left, r, is the slice less its quadratic. Its power spectrum, under a Hann window so that edges do not leak
@@ -62,7 +84,7 @@ def fields(key, there, draws):
 
     Args:
         key: a `jax.random.key`.
-        there: a `slices.Slice`, or anything with `axes` and finite `values`.
+        slice_: a `slices.Slice`, or anything with `axes` and finite `values`.
         draws: how many.
 
     Returns:
@@ -70,61 +92,201 @@ def fields(key, there, draws):
 
     Raises:
         ValueError: a value is not finite.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> x = np.linspace(-1, 1, 41)
+        >>> line = SimpleNamespace(axes=(x,), values=x**2 + 0.1 * np.sin(20 * x))
+        >>> random_fields(jax.random.key(0), line, 3).shape
+        (3, 41)
     """
-    nonfinite = np.sum(~np.isfinite(there.values))
+    nonfinite = np.sum(~np.isfinite(slice_.values))
     if nonfinite:
-        raise ValueError(f"{nonfinite} of {np.size(there.values)} values are not finite, expected none: no spectrum")
-    smooth = roughness.quadratic_fit(there.axes, there.values)
+        raise ValueError(f"{nonfinite} of {np.size(slice_.values)} values are not finite, expected none: no spectrum")
+    smooth = roughness.quadratic_fit(slice_.axes, slice_.values)
     shape, axes = smooth.shape, range(-smooth.ndim, 0)
     window = np.prod(np.meshgrid(*[signal.windows.hann(n, sym=False) for n in shape], indexing="ij"), 0)
     double = [2 * n for n in shape]
-    power = np.abs(fft.fftn(window * (there.values - smooth), double)) ** 2 / np.sum(window**2)
+    power = np.abs(fft.fftn(window * (slice_.values - smooth), double)) ** 2 / np.sum(window**2)
     noise = np.asarray(jax.random.normal(key, (draws, *double)), np.float64)
     waves = fft.ifftn(fft.fftn(noise, axes=axes) * np.sqrt(power), axes=axes).real
     return smooth + waves[(slice(None), *map(slice, shape))]
 
 
-def p_value(observed, null):
-    """How seldom a null is as far out as what was observed, two-sided.
-
-    p = min(1, 2 (1 + #{null beyond it}) / (1 + draws)), on the side where there are fewer; ties count as beyond.
-    Davison & Hinkley 1997, section 4.2. It is never 0: with 99 draws at least 0.02.
-
-    Args:
-        observed: a number.
-        null: the same measure of draws from the null, `[draws]`; NaN are left out.
-
-    Example:
-        >>> p_value(10.0, np.arange(10.0)), p_value(4.5, np.arange(10.0))
-        (0.18181818181818182, 1.0)
-    """
-    null = np.asarray(null, np.float64)
-    null = null[~np.isnan(null)]
-    if np.isnan(observed) or not len(null):
-        return float("nan")
-    beyond = min(np.sum(null >= observed), np.sum(null <= observed))
-    return float(min(1.0, 2 * (1 + beyond) / (1 + len(null))))
-
-
-def compare(key, there, derivatives, draws=99):
+def compare(key, C, slice_, draws=99) -> Compared:
     """The measures of the values of a slice beside those of its nulls.
 
     Args:
         key: a `jax.random.key`.
-        there: a `slices.Slice` with finite values.
-        derivatives: `(value, gradient, hessian)` of C in the slice at s = 0, as one entry of `slices.derivatives`.
+        C: the `cost.Cost` of the slice; its derivatives are taken at s = 0.
+        slice_: a `slices.Slice` with finite values.
         draws: number of random fields; the smallest p-value is 2 / (1 + draws).
 
     Returns:
         `Compared`; measures that take more than values are NaN.
 
     Raises:
-        ValueError: a value is not finite.
+        ValueError: C is not the cost of this slice, or a value is not finite.
+
+    Example:
+        >>> from jaxcost import cost, data
+        >>> one = data.Images(np.ones((1, 1), np.float32), np.zeros((1, 1), np.float32))
+        >>> C = cost.Cost(one, lambda x, p: (p * p - 1) ** 2, lambda a, y: a)  # a double well
+        >>> line = slices.line(C, (np.float32(0.0),), (np.float32(1.0),), np.linspace(-2, 2, 40))
+        >>> compared = compare(jax.random.key(0), C, line, draws=9)
+        >>> compared.measures.minima, compared.taylor.minima, compared.random_fields.minima.shape
+        (2.0, 0.0, (9,))
     """
-    bowl_key, field_key = jax.random.split(key)
-    of = lambda values: bumpiness.measure(there.axes, values, there.floor)
-    observed, bowl = of(there.values), of(quadratic(bowl_key, there, *derivatives))
-    measured = [of(values) for values in fields(field_key, there, draws)]
-    random = bumpiness.Measures(*map(np.array, zip(*measured, strict=True)))
-    p = bumpiness.Measures(*map(p_value, observed, random))
-    return Compared(observed, bowl, random, p)
+    slices.check(C, slice_)
+    taylor_key, field_key = jax.random.split(key)
+    (value,), (gradient,), (hessian,) = slices.derivatives(C, *slice_.frame, np.zeros((1, slice_.values.ndim)))
+    of = lambda values: bumpiness.measure(slice_.axes, values, slice_.floor)
+    fields = [of(values) for values in random_fields(field_key, slice_, draws)]
+    fields = bumpiness.Measures(*map(np.array, zip(*fields, strict=True)))
+    measures = of(slice_.values)
+    return Compared(
+        measures=measures,
+        taylor=of(taylor(taylor_key, slice_, value, gradient, hessian)),
+        random_fields=fields,
+        p=bumpiness.Measures(*map(statistics.p_value, measures, fields)),
+    )
+
+
+def taylor_each(key, C, population) -> populations.Population:
+    """Of each draw of a population the quadratic with the value, gradient and Hessian of C at s = 0 (`taylor`).
+
+    Args:
+        key: a `jax.random.key`, for the rounding noise.
+        C: the `cost.Cost` of the population.
+        population: a `populations.Population` with frames, its axes centred at 0.
+
+    Returns:
+        A `Population` like it, `at_nodes` only where it has them, with one Hessian a draw; without frames, since C is
+        another there.
+
+    Raises:
+        ValueError: the population has no frames.
+
+    Example:
+        >>> from jaxcost import cost, data, directions
+        >>> one = data.Images(np.ones((1, 1), np.float32), np.zeros((1, 1), np.float32))
+        >>> C = cost.Cost(one, lambda x, p: 1 + p**2 - p**4 / 2, lambda a, y: a)
+        >>> frame = directions.Frame((np.float32(0.0),), ((np.float32(1.0),),))
+        >>> lines = populations.grid(C, [frame], [np.linspace(-1, 1, 3)])
+        >>> lines.values.round(3).tolist(), taylor_each(jax.random.key(0), C, lines).values.round(3).tolist()
+        ([[1.5, 1.0, 1.5]], [[2.0, 1.0, 2.0]])
+    """
+    if population.frames is None:
+        raise ValueError("the population has no frames, expected one of populations.grid or populations.zoom")
+    k, shape = len(population.axes), population.values.shape[1:]
+    at_zero = populations.derivatives(C, population.frames, np.zeros((1, k)))
+    axes, at_nodes = population.axes, population.at_nodes
+    if at_nodes is not None:  # one array of values holds the grid and, beyond it along every axis, the nodes
+        numbers = at_nodes.shape[1:]
+        nodes = [axis[-1] * frequency.chebyshev_nodes(n) for axis, n in zip(axes, numbers, strict=True)]
+        axes = tuple(np.concatenate(both) for both in zip(axes, nodes, strict=True))
+    keys = jax.random.split(key, len(population.values))
+    on_both = population._replace(axes=axes)
+    values = np.stack([taylor(one, on_both, *(d[0] for d in of)) for one, *of in zip(keys, *at_zero, strict=True)])
+    return population._replace(
+        values=values[(slice(None), *(slice(n) for n in shape))],
+        at_nodes=None if at_nodes is None else values[(slice(None), *(slice(n, None) for n in shape))],
+        hessians=at_zero[2],
+        frames=None,
+    )
+
+
+def random_field_each(key, population) -> populations.Population:
+    """Of each draw of a population one Gaussian random field of its spectrum (`random_fields`).
+
+    Args:
+        key: a `jax.random.key`.
+        population: a `populations.Population` with finite values.
+
+    Returns:
+        A `Population` of values alone, float64, on the same axes.
+
+    Raises:
+        ValueError: a value is not finite.
+
+    Example:
+        >>> x = np.linspace(-1, 1, 41)
+        >>> lines = populations.Population((x,), np.stack([np.sin(9 * x), np.sin(20 * x)]), 0.0)
+        >>> random_field_each(jax.random.key(0), lines).values.shape
+        (2, 41)
+    """
+    keys = jax.random.split(key, len(population.values))
+    fields = [
+        random_fields(one, population._replace(values=values), 1)[0]
+        for one, values in zip(keys, population.values, strict=True)
+    ]
+    return population._replace(values=np.stack(fields), at_nodes=None, hessians=None, frames=None)
+
+
+def walk_shares(squares, drift=0.0, k=10) -> np.ndarray:
+    """Shares of variance by component of a walk of steps at right angles, as random ones are in high dimension.
+
+    The products of its points are x_i . x_j = sum of the squared lengths of the first min(i, j) steps, and i j drift^2
+    more where each step also goes as far as `drift` in one direction. Those of the centred points have the
+    components' variances as eigenvalues. Antognini & Sohl-Dickstein 2018, arXiv 1806.08805.
+
+    Args:
+        squares: squared length of each step, `[steps]`.
+        drift: length of what all steps have in common.
+        k: number of components, steps at most.
+
+    Returns:
+        `[k]`, falling; all components together have 1.
+
+    Raises:
+        ValueError: there are fewer steps than components, or all of length 0.
+
+    Example:
+        >>> walk_shares(np.ones(100), k=3).round(2).tolist()  # about 6 / (pi i)^2
+        [0.61, 0.15, 0.07]
+    """
+    steps = len(squares)
+    if not 1 <= k <= steps or not np.sum(squares) + abs(drift) > 0:
+        raise ValueError(f"k={k} components of {steps} steps, expected 1 to {steps}, and some step that is not 0")
+    i, far = np.arange(steps + 1), np.concatenate([[0], np.cumsum(squares)])
+    products = np.minimum(far[:, None], far) + drift**2 * np.outer(i, i)
+    centre = np.eye(len(i)) - 1 / len(i)
+    variances = np.linalg.eigvalsh(centre @ products @ centre)[::-1]
+    return variances[:k] / variances.sum()
+
+
+def path_walks(path, k=10) -> Walks:
+    """What share of variance the components of random walks have that are like a training path (`walk_shares`).
+
+    For the steps d of a walk with drift and else at right angles, sum |d|^2 = steps (drift^2 + noise) and |sum d|^2 =
+    steps^2 drift^2 + steps noise, both as of the path.
+
+    Args:
+        path: the parameters at each step, each leaf `[steps + 1, ...]`, as `descent.Run.trajectory` of one network.
+        k: number of components, steps at most.
+
+    Returns:
+        `Walks`, to be set beside the `share` of the path's own principal components.
+
+    Raises:
+        ValueError: there are not two steps or more, fewer steps than components, or all of length 0.
+
+    Example:
+        >>> straight = (np.arange(50.0)[:, None] * np.ones(3),)
+        >>> walks = path_walks(straight, 2)
+        >>> walks.equal_steps.round(2).tolist(), (walks.with_drift.round(2) + 0.0).tolist()
+        ([0.61, 0.15], [1.0, 0.0])
+    """
+    points = [np.float64(leaf).reshape(len(leaf), -1) for leaf in jax.tree.leaves(trees.moving(path))]
+    points = np.concatenate(points, 1)
+    squares = np.square(np.diff(points, axis=0)).sum(1)
+    steps, distance = len(squares), np.square(points[-1] - points[0]).sum()
+    if steps < 2:
+        raise ValueError(f"a path of {len(points)} points, expected 3 or more")
+    drift = np.sqrt(max(distance - squares.sum(), 0) / (steps**2 - steps))
+    noise = squares.mean() - drift**2
+    return Walks(
+        equal_steps=walk_shares(np.ones(steps), k=k),
+        own_lengths=walk_shares(squares, k=k),
+        with_drift=walk_shares(np.full(steps, noise), drift, k),
+    )

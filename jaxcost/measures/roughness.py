@@ -1,6 +1,7 @@
-"""How much a slice bends, and how far out it is a bowl. Arrays only, in float64 on the host.
+"""How much a slice bends, and how far out it is a bowl.
 
-Coordinates are measured in half-widths of the slice, so that slices of all sizes can be compared.
+Sees arrays only, and works in float64 on the host. Coordinates are measured in half-widths of the slice, so that
+slices of all sizes can be compared.
 """
 
 import itertools
@@ -10,7 +11,7 @@ import numpy as np
 from jaxcost.measures.variation import checked
 
 
-def roughness(axes, values, floor=0.0):
+def roughness(axes, values, floor=0.0) -> float:
     """Root of the mean squared second difference, in units of the values per squared half-width.
 
     R^2 = mean sum_jk D_jk^2, where D_jj = (C_i+1 - 2 C_i + C_i-1) / h_j^2 along axis j, D_jk is the mixed central
@@ -22,6 +23,9 @@ def roughness(axes, values, floor=0.0):
         axes: the coordinates along each axis, equally spaced, three or more.
         values: `[len(axes[0]), ...]`, finite.
         floor: noise of the values, not negative.
+
+    Returns:
+        A number in units of the values per squared half-width.
 
     Raises:
         ValueError: the values are not finite, do not fit the axes, or these are not equally spaced.
@@ -43,7 +47,7 @@ def roughness(axes, values, floor=0.0):
     return float(np.sqrt(np.mean(squares)))
 
 
-def bowl(axes, values, floor=0.0):
+def bowl(axes, values, floor=0.0) -> float:
     """Share of the variance of the values that the best quadratic explains, in [0, 1].
 
     1 - sum (C - q)^2 / sum (C - mean C)^2 with q the least-squares polynomial of degree 2 in all coordinates. 1 where
@@ -74,8 +78,55 @@ def bowl(axes, values, floor=0.0):
     return float(1 - np.sum(residual**2) / np.sum((values - values.mean()) ** 2))
 
 
-def quadratic_fit(axes, values):
-    """The least-squares polynomial of degree 2 in the coordinates, at the points of the grid."""
+def bowls(axis, values, floor=0.0, *, least=0.4, parts=7) -> tuple[np.ndarray, np.ndarray]:
+    """`bowl` of a line and of its middle parts, without a further value: shares at several half-widths.
+
+    Args:
+        axis: the coordinates along the line, an odd number, equally spaced about their middle.
+        values: C there, `[points]`, or `[draws, points]` of many lines; finite.
+        floor: noise of the values, not negative.
+        least: half-width of the smallest part, as a share of the line's.
+        parts: how many, the line itself among them; fewer where the points are few.
+
+    Returns:
+        `(half_widths, shares)` as `bowl_end` takes them: `[m]`, rising, and `[m]` or `[draws, m]`.
+
+    Raises:
+        ValueError: the number of points is even, or the values are not finite or do not fit.
+
+    Example:
+        >>> x = np.linspace(-2, 2, 41)
+        >>> half_widths, shares = bowls(x, np.cos(2 * x), least=0.5, parts=3)
+        >>> half_widths.tolist(), shares.round(2).tolist()
+        ([1.0, 1.5, 2.0], [1.0, 0.96, 0.72])
+    """
+    axis, values, middle = np.asarray(axis), np.asarray(values), len(axis) // 2
+    if len(axis) % 2 == 0:
+        raise ValueError(f"{len(axis)} points, expected an odd number, one of them in the middle")
+    reaches = np.unique(np.linspace(max(1, least * middle), middle, parts).round().astype(int))
+    part = lambda array, m: array[..., middle - m : middle + m + 1]
+    share = lambda line: [bowl((part(axis, m),), part(line, m), floor) for m in reaches]
+    return axis[middle + reaches] - axis[middle], np.apply_along_axis(share, -1, values)
+
+
+def quadratic_fit(axes, values) -> np.ndarray:
+    """The least-squares polynomial q of degree 2 in the coordinates, at the points of the grid: min sum (C - q)^2.
+
+    Args:
+        axes: the coordinates along each axis.
+        values: `[len(axes[0]), ...]`, finite.
+
+    Returns:
+        An array like values, float64.
+
+    Raises:
+        ValueError: the values do not fit the axes.
+
+    Example:
+        >>> x = np.linspace(-1, 1, 3)
+        >>> quadratic_fit((x,), 2 + x**2).round(6).tolist()
+        [3.0, 2.0, 3.0]
+    """
     _fitting(axes, values)
     middle = [(axis - np.mean(axis)) / (np.ptp(axis) or 1) for axis in map(np.float64, axes)]
     grids = [grid.ravel() for grid in np.meshgrid(*middle, indexing="ij")]
@@ -85,7 +136,7 @@ def quadratic_fit(axes, values):
     return (columns @ weights).reshape(np.shape(values))
 
 
-def bowl_end(half_widths, shares, least=0.95):
+def bowl_end(half_widths, shares, least=0.95) -> float | np.ndarray:
     """The half-width at which a bowl ends: the smallest at which a quadratic explains less than `least`.
 
     Args:
@@ -115,7 +166,7 @@ def bowl_end(half_widths, shares, least=0.95):
     return float(np.exp(low + part * (high - low)))
 
 
-def negative_curvature(hessians, floor=0.0):
+def negative_curvature(hessians, floor=0.0) -> float:
     """Share of the points where C bends down along some direction of the slice: smallest eigenvalue < -floor.
 
     Li et al. 2018 (arXiv 1712.09913), section 6, look at it over a plane, there of the whole Hessian.
@@ -123,6 +174,9 @@ def negative_curvature(hessians, floor=0.0):
     Args:
         hessians: exact Hessians in the slice, `[..., k, k]`; points with a non-finite one are left out.
         floor: noise of the eigenvalues, not negative.
+
+    Returns:
+        A number in [0, 1]; NaN where no Hessian is finite.
 
     Example:
         >>> print(f"{negative_curvature(np.array([np.eye(2), np.diag([1.0, -0.1])])):.2f}")
@@ -132,14 +186,19 @@ def negative_curvature(hessians, floor=0.0):
     return float(np.mean(lowest < -floor)) if len(lowest) else np.nan
 
 
-def curvature_ratio(hessians):
+def curvature_ratio(hessians) -> float:
     """The most negative curvature of the slice against the most positive: max(0, -min lambda) / max(0, max lambda).
 
-    0 where C is convex on the slice, 1 where it bends down as sharply as up, infinite where it only bends down, NaN
-    where it does not bend at all.
-
     Args:
-        hessians: exact Hessians in the slice, `[..., k, k]`.
+        hessians: exact Hessians in the slice, `[..., k, k]`; points with a non-finite one are left out.
+
+    Returns:
+        A number: 0 where C is convex on the slice, 1 where it bends down as sharply as up, infinite where it only bends
+        down, NaN where it does not bend at all.
+
+    Example:
+        >>> curvature_ratio(np.array([np.eye(2), np.diag([4.0, -1.0])]))
+        0.25
     """
     sizes = _eigenvalues(hessians)
     if not sizes.size:

@@ -7,7 +7,7 @@ than the floor counts as none.
 import numpy as np
 
 
-def total_variation(values, floor=0.0):
+def total_variation(values, floor=0.0) -> float:
     """Ups and downs together: sum_i |C_i+1 - C_i|, over turns of more than `floor`.
 
     Of a grid, the mean over all its lines along each axis, averaged over the axes. A turn back by no more than the
@@ -31,7 +31,7 @@ def total_variation(values, floor=0.0):
     return _over_lines(lambda line: np.abs(np.diff(_turns(line, floor))).sum(), values, floor)
 
 
-def excess_variation(values, floor=0.0):
+def excess_variation(values, floor=0.0) -> float:
     """Variation beyond what the ends ask for: total variation - |last - first|; 0 for a monotone line.
 
     A bowl has it too, twice the lesser of its two sides: it is 0 only where the line never turns. Of a grid as
@@ -40,6 +40,9 @@ def excess_variation(values, floor=0.0):
     Args:
         values: an array of any dimension, finite.
         floor: noise of the values, not negative.
+
+    Returns:
+        A number in the units of the values, not negative.
 
     Raises:
         ValueError: as `total_variation`.
@@ -56,7 +59,34 @@ def excess_variation(values, floor=0.0):
     return _over_lines(of_line, values, floor)
 
 
-def information(values, floor=0.0):
+def largest_rise(values, floor=0.0) -> float:
+    """How far a line climbs above a lower point that it has passed: max over i < j of C_j - C_i.
+
+    0 where that is no more than the floor: such a line falls all the way, as far as can be told. Goodfellow, Vinyals &
+    Saxe 2015 (arXiv 1412.6544) ask it of the straight line from the start of training to its end.
+
+    Args:
+        values: C along a line, `[points]`, finite.
+        floor: noise of the values, not negative.
+
+    Returns:
+        A number in the units of the values, not negative.
+
+    Raises:
+        ValueError: the values are not finite numbers on a line, or the floor is negative.
+
+    Example:
+        >>> largest_rise(np.array([3.0, 1.0, 1.5, 0.0, 0.25])), largest_rise(np.array([3.0, 1.0, 0.0]))
+        (0.5, 0.0)
+    """
+    values = checked(values, floor)
+    if values.ndim != 1:
+        raise ValueError(f"values of shape {values.shape}, expected those along a line, [points]")
+    largest = float(np.max(values - np.minimum.accumulate(values)))
+    return largest if largest > floor else 0.0
+
+
+def information(values, floor=0.0) -> float:
     """Information content of the steps of a walk: 0 where each step goes as the last, at most 1.
 
     H(e) = -sum_{p != q} P[pq] log_6 P[pq] over the pairs of successive steps, each +, - or 0 where it is no larger
@@ -67,6 +97,12 @@ def information(values, floor=0.0):
     Args:
         values: C along a walk, `[steps]`, or on a grid, finite.
         floor: noise of the values, not negative.
+
+    Returns:
+        A number in [0, 1].
+
+    Raises:
+        ValueError: as `total_variation`.
 
     Example:
         >>> print(f"{information(np.array([0.0, 1.0, 0.0, 1.0, 0.0])):.3f}")  # +- and -+ in turn
@@ -100,27 +136,38 @@ def _over_lines(of_line, values, floor):
 
 def _turns(line, floor):
     """The first value, the value of each turning point, and the last extreme; turns within the floor left out."""
-    turns, last, way = [], line[0], 0  # way: +1 climbing to `last`, -1 falling to it, 0 not known yet
+    turns, last, sign = [], line[0], 0  # sign: +1 climbing to `last`, -1 falling to it, 0 not known yet
     low = high = line[0]
     for value in line.tolist():
         low, high = min(low, value), max(high, value)
-        if way == 0 and max(value - low, high - value) > floor:
-            way = 1 if value - low > floor else -1
-            turns.append(low if way > 0 else high)
+        if sign == 0 and max(value - low, high - value) > floor:
+            sign = 1 if value - low > floor else -1
+            turns.append(low if sign > 0 else high)
             last = value
-        elif way * (value - last) > 0:
+        elif sign * (value - last) > 0:
             last = value
-        elif way * (last - value) > floor:
+        elif sign * (last - value) > floor:
             turns.append(last)
-            last, way = value, -way
+            last, sign = value, -sign
     return [*turns, last]
 
 
-def checked(values, floor):
-    """The values in float64.
+def checked(values, floor) -> np.ndarray:
+    """The values in float64, for every measure that asks for finite ones.
+
+    Args:
+        values: numbers on a grid of any dimension.
+        floor: noise of the values.
+
+    Returns:
+        An array like values.
 
     Raises:
         ValueError: they are not finite numbers on a grid, or the floor is negative or NaN.
+
+    Example:
+        >>> checked([1, 2], 0.0).tolist()
+        [1.0, 2.0]
     """
     values = np.asarray(values, np.float64)
     if not values.ndim or not values.size or not np.isfinite(values).all():

@@ -1,0 +1,300 @@
+"""What many draws say: medians and shares with their intervals, trends, and tests against nulls.
+
+One slice or one training run is one draw, and a claim rests on many. Sees arrays only, on the host.
+"""
+
+import math
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from scipy import stats
+
+RESAMPLES = 2000  # the ends of a bootstrap interval are then its 50th value from below and from above
+
+
+class Summary(NamedTuple):
+    """What many draws of a measure say.
+
+    Attributes:
+        median: of the draws.
+        low: the interval in which the median of all possible draws lies with the wanted confidence, from
+            order statistics, whatever the distribution; infinite where the draws are too few to tell.
+        high: its other end.
+        lower: a twentieth of the draws lie below.
+        upper: a twentieth lie above.
+        draws: how many; those for which the measure is NaN are left out.
+    """
+
+    median: float
+    low: float
+    high: float
+    lower: float
+    upper: float
+    draws: int
+
+    def __str__(self):
+        return f"{self.median:.3g} ({self.low:.3g} to {self.high:.3g}, {self.draws} draws)"
+
+
+class Interval(NamedTuple):
+    """A number found on draws, and the interval in which that of all possible draws lies.
+
+    Attributes:
+        value: the number; a format is that of each number, two decimals unless told otherwise.
+        low: the lower end.
+        high: the upper end.
+
+    Example:
+        >>> found = Interval(0.52, 0.31, 0.7)
+        >>> str(found), f"{found:.0%}"
+        ('0.52 (0.31 to 0.70)', '52% (31% to 70%)')
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self):
+        return format(self)
+
+    def __format__(self, spec):
+        value, low, high = (format(number, spec or ".2f") for number in self)
+        return f"{value} ({low} to {high})"
+
+
+def summary(draws, confidence=0.95) -> Summary | tuple:
+    """The median of a measure, and the interval in which it lies.
+
+    Between the order statistics l and u with P(l <= B < u) >= confidence for B ~ Binomial(draws, 1/2): exact for any
+    continuous distribution, wider than asked for with few draws. Conover 1999, section 3.2.
+
+    Args:
+        draws: a measure, `[draws]`, or a NamedTuple of such however deep, as `bumpiness.Measures` is.
+        confidence: in (0, 1).
+
+    Returns:
+        A `Summary`; of a NamedTuple the same NamedTuple of summaries.
+
+    Raises:
+        ValueError: the draws are not a list of numbers.
+
+    Example:
+        >>> print(summary(np.arange(1.0, 101.0)))
+        50.5 (40 to 61, 100 draws)
+    """
+    if hasattr(draws, "_fields"):
+        return type(draws)(*(summary(one, confidence) for one in draws))
+    draws = np.asarray(draws, np.float64)
+    if draws.ndim != 1:
+        raise ValueError(f"draws of shape {draws.shape}, expected a list of numbers")
+    known = np.sort(draws[~np.isnan(draws)])
+    n = len(known)
+    if not n:
+        return Summary(*[math.nan] * 5, 0)
+    below = int(stats.binom.ppf((1 - confidence) / 2, n, 0.5))  # P(B < below) <= (1 - confidence) / 2
+    low, high = (known[below - 1], known[n - below]) if below > 0 else (-math.inf, math.inf)
+    lower, upper = np.quantile(known, (0.05, 0.95), method="closest_observation")
+    return Summary(float(np.median(known)), float(low), float(high), float(lower), float(upper), n)
+
+
+def draws_for(width, draws, confidence=0.95) -> int:
+    """How many draws are needed for an interval of the median of a wanted width, judged by some draws.
+
+    The interval narrows as one over the root of their number: n (found / wanted)^2, an estimate.
+
+    Args:
+        width: wanted, high - low, in the units of the measure.
+        draws: some draws of the measure, `[draws]`, enough for a finite interval, six at least.
+        confidence: of the interval.
+
+    Returns:
+        A number of draws.
+
+    Raises:
+        ValueError: the width is not positive, or the draws are too few.
+
+    Example:
+        >>> draws_for(10.5, np.arange(1.0, 101.0))
+        400
+    """
+    found = summary(draws, confidence)
+    if not width > 0 or not math.isfinite(found.high - found.low):
+        raise ValueError(f"width={width} and {found.draws} draws, expected a positive width and more draws")
+    return max(1, math.ceil(found.draws * ((found.high - found.low) / width) ** 2))
+
+
+def proportion(successes, n, confidence=0.95) -> Interval:
+    """The share successes / n, with its exact binomial interval.
+
+    At its lower end so many successes or more, at its upper end so many or fewer have a probability of
+    (1 - confidence) / 2. Clopper & Pearson 1934; it holds at least as often as it says, mostly more often.
+
+    Args:
+        successes: a whole number, 0 to n.
+        n: number of trials, 1 or more.
+        confidence: in (0, 1).
+
+    Returns:
+        `Interval`.
+
+    Raises:
+        ValueError: these are no such numbers.
+
+    Example:
+        >>> print(proportion(18, 20))
+        0.90 (0.68 to 0.99)
+    """
+    if not 0 <= successes <= n or n < 1:
+        raise ValueError(f"{successes} successes of {n}, expected 0 to n of one or more")
+    low, high = stats.binomtest(int(successes), int(n)).proportion_ci(confidence)
+    return Interval(float(successes / n), float(low), float(high))
+
+
+def bootstrap(key, statistic, groups, *, confidence=0.95, resamples=RESAMPLES) -> Interval:
+    """A statistic of groups of draws, with its interval by resampling within each group.
+
+    Each group is drawn anew from itself, with replacement, and as many; the interval holds the middle share
+    `confidence` of the statistic of all that. Efron 1979; the interval by percentiles as in Efron & Tibshirani 1993,
+    chapter 13. With few draws, ten say, it holds less often than it says.
+
+    Args:
+        key: a `jax.random.key`; it seeds the generator of numpy that draws.
+        statistic: a function of the list of groups, each `[resamples, draws, ...]`, that gives `[resamples]`.
+        groups: a list of arrays `[draws, ...]`; what one draw holds along further axes stays together.
+        confidence: in (0, 1).
+        resamples: how often the groups are drawn anew.
+
+    Returns:
+        `Interval`; its value is that of the groups as they are.
+
+    Raises:
+        ValueError: there is no group, or one without draws.
+
+    Example:
+        >>> mean = lambda groups: groups[0].mean(-1)
+        >>> print(f"{bootstrap(jax.random.key(0), mean, [np.arange(101.0)]):.0f}")  # normal theory: 44.3 to 55.7
+        50 (44 to 56)
+    """
+    groups = [np.asarray(group) for group in groups]
+    if not groups or not all(map(len, groups)):
+        raise ValueError(f"groups of {[len(group) for group in groups]} draws, expected one draw or more in each")
+    random = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
+    anew = [group[random.integers(len(group), size=(resamples, len(group)))] for group in groups]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(statistic(anew), (tail, 1 - tail))
+    (value,) = statistic([group[None] for group in groups])
+    return Interval(float(value), float(low), float(high))
+
+
+def trend(groups) -> np.ndarray:
+    """Spearman's rank correlation of draws with the number of their group: whether they rise from group to group.
+
+    rho = sum (r - mean r)(g - mean g) / sqrt(sum (r - mean r)^2 sum (g - mean g)^2), with r the ranks of all draws
+    together and g those of the groups' numbers, equals sharing their mean rank. Spearman 1904. A statistic for
+    `bootstrap`.
+
+    Args:
+        groups: a list of arrays `[..., draws]`, in order; the draws along the last axis.
+
+    Returns:
+        `[...]`, each in [-1, 1]; 0 where all draws are alike.
+
+    Example:
+        >>> float(trend([np.array([1.0, 2.0]), np.array([3.0, 4.0])]).round(3))  # less than 1, for ties within groups
+        0.894
+    """
+    numbers = np.repeat(np.arange(len(groups)), [np.shape(group)[-1] for group in groups])
+    r, g = (stats.rankdata(a, axis=-1) for a in (np.concatenate(groups, -1), numbers))
+    r, g = r - r.mean(-1, keepdims=True), g - g.mean()
+    return r @ g / np.maximum(np.sqrt((r**2).sum(-1) * (g**2).sum()), 1e-12)
+
+
+def kendall(x, y, confidence=0.95) -> Interval:
+    """Kendall's rank correlation tau-b of pairs, with its interval.
+
+    The interval is arctanh(tau) -+ z sqrt(0.437 / (n - 4)), taken back by tanh, with z the normal quantile. Fieller,
+    Hartley & Pearson 1957: for pairs that monotone functions make normal, n of 10 or more and |tau| below 0.8 or so. A
+    perfect correlation has no width, which says that the pairs are too few.
+
+    Args:
+        x: `[n]`, more than 4.
+        y: `[n]`, paired with x.
+        confidence: in (0, 1).
+
+    Returns:
+        `Interval`; NaN where x or y is NaN somewhere or the same everywhere.
+
+    Raises:
+        ValueError: the numbers are not paired, or too few.
+
+    Example:
+        >>> print(kendall(np.arange(20), np.arange(20) % 7))
+        0.25 (-0.07 to 0.52)
+    """
+    if np.shape(x) != np.shape(y) or np.ndim(x) != 1 or len(x) < 5:
+        raise ValueError(f"x of shape {np.shape(x)} and y of shape {np.shape(y)}, expected 5 or more numbers in each")
+    tau = float(stats.kendalltau(x, y).statistic)
+    off = stats.norm.ppf((1 + confidence) / 2) * math.sqrt(0.437 / (len(x) - 4))
+    with np.errstate(divide="ignore"):  # of a perfect one
+        middle = np.arctanh(tau)
+    return Interval(tau, float(np.tanh(middle - off)), float(np.tanh(middle + off)))
+
+
+def mann_whitney(a, b) -> float | np.ndarray:
+    """How surely one sample tends to be larger than another: the two-sided p-value of their ranks.
+
+    U = #{a_i > b_j} + #{a_i = b_j} / 2 against its distribution were both samples of one kind; exact where a sample has
+    8 draws or fewer and no two are equal, else normal with the correction for ties. Mann & Whitney 1947.
+
+    Args:
+        a: `[draws]`, or `[draws, m]` for m tests; NaN are left out.
+        b: likewise, of any number of draws.
+
+    Returns:
+        The p-value, or `[m]`; 1 where all draws are alike, NaN where a sample is empty.
+
+    Raises:
+        ValueError: a and b have not as many columns.
+
+    Example:
+        >>> p = mann_whitney(np.arange(5.0), 2.5 + np.arange(5.0))
+        >>> print(f"{p:.4f}")  # U = 3: 2 x 7 of the 252 orders
+        0.0556
+    """
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if a.ndim not in (1, 2) or a.shape[1:] != b.shape[1:]:
+        raise ValueError(f"a of shape {a.shape} and b of shape {b.shape}, expected [draws] or [draws, m] of both")
+    if a.ndim == 2:
+        return np.array([mann_whitney(*columns) for columns in zip(a.T, b.T, strict=True)])
+    a, b = a[~np.isnan(a)], b[~np.isnan(b)]
+    if not len(a) or not len(b):
+        return math.nan
+    if (a == a[0]).all() and (b == a[0]).all():  # the releases of scipy disagree about these
+        return 1.0
+    return float(stats.mannwhitneyu(a, b).pvalue)
+
+
+def p_value(observed, null) -> float:
+    """How seldom a null is as far out as what was observed, two-sided.
+
+    p = min(1, 2 (1 + #{null beyond it}) / (1 + draws)), on the side where there are fewer; ties count as beyond.
+    Davison & Hinkley 1997, section 4.2. It is never 0: with 99 draws at least 0.02.
+
+    Args:
+        observed: a number.
+        null: the same measure of draws from the null, `[draws]`; NaN are left out.
+
+    Returns:
+        A number in (0, 1]; NaN where the observed one is NaN or all draws are.
+
+    Example:
+        >>> p_value(10.0, np.arange(10.0)), p_value(4.5, np.arange(10.0))
+        (0.18181818181818182, 1.0)
+    """
+    null = np.asarray(null, np.float64)
+    null = null[~np.isnan(null)]
+    if np.isnan(observed) or not len(null):
+        return math.nan
+    beyond = min(np.sum(null >= observed), np.sum(null <= observed))
+    return float(min(1.0, 2 * (1 + beyond) / (1 + len(null))))

@@ -1,0 +1,104 @@
+"""What the few largest and the few lowest of many numbers say: who carries a total, and how low draws can go.
+
+Sees arrays only, on the host.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+
+class Tail(NamedTuple):
+    """The lowest draws of a measure, fitted by a generalised Pareto distribution (`lower_tail`).
+
+    Attributes:
+        threshold: t, above the tail.
+        share: how many of all draws lie below it.
+        shape: xi, negative where the tail has an end.
+        scale: sigma, in units of the measure.
+    """
+
+    threshold: float
+    share: float
+    shape: float
+    scale: float
+
+    @property
+    def end(self) -> float:
+        """Where the tail ends, t + sigma / xi: no draw lies below. Minus infinity unless xi < 0."""
+        return self.threshold + self.scale / self.shape if self.shape < 0 else -math.inf
+
+    def log10_share(self, values) -> float | np.ndarray:
+        """Power of ten of the share of all possible draws that are no larger than `values`, however small it is.
+
+        Beyond the threshold the tail says nothing; there it is the share that lies below the threshold. Minus infinity
+        below the end.
+        """
+        depths = np.maximum(self.threshold - np.asarray(values, np.float64), 0)
+        found = stats.genpareto.logsf(depths, self.shape, 0, self.scale) / math.log(10) + math.log10(self.share)
+        return found if np.ndim(values) else float(found)
+
+
+def lower_tail(draws, share=0.05) -> Tail:
+    """The lowest draws of a measure as a distribution, by which the tail goes on beyond the lowest of them.
+
+    P(C <= c) = share (1 + xi (t - c) / sigma)^(-1 / xi) for c <= t, with t the quantile `share` of the draws; xi and
+    sigma of the largest likelihood. Of most distributions the tail beyond a far threshold has this form, Pickands 1975.
+    What lies far below all draws is extrapolated, and means little without an interval (`statistics.bootstrap`).
+
+    Args:
+        draws: a measure, `[draws]`, finite.
+        share: of the draws, in (0, 1), that the tail is fitted to; a twentieth of some hundreds or more.
+
+    Returns:
+        `Tail`.
+
+    Raises:
+        ValueError: the share is not in (0, 1), or fewer than 5 different draws lie in the tail.
+
+    Example:
+        >>> draws = 2 + np.linspace(0, 1, 20001) ** 0.5  # the share (c - 2)^2 lies below c
+        >>> tail = lower_tail(draws)
+        >>> print(f"ends at {tail.end:.1f}; 10^{tail.log10_share(2.05):.1f} lie below 2.05")
+        ends at 2.0; 10^-2.6 lie below 2.05
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share={share}, expected a number between 0 and 1")
+    draws = np.asarray(draws, np.float64)
+    threshold = np.quantile(draws, share)
+    depths = threshold - draws[draws < threshold]
+    if len(np.unique(depths)) < 5:
+        raise ValueError(
+            f"{len(np.unique(depths))} different draws below {threshold:g}, expected 5 or more in the tail"
+        )
+    shape, _, scale = stats.genpareto.fit(depths, floc=0)
+    return Tail(float(threshold), float(share), float(shape), float(scale))
+
+
+def share_of_largest(values, part) -> float | np.ndarray:
+    """Share of the total that the largest `part` of the values holds; by all parts it is a curve. Lorenz 1905.
+
+    sum of the k largest / sum of all, with k = part n, to the nearest whole number and at least 1.
+
+    Args:
+        values: `[n]`, not negative.
+        part: in (0, 1], or an array of such.
+
+    Returns:
+        A number in (0, 1], or an array like `part`.
+
+    Raises:
+        ValueError: a value is negative or NaN, or all are 0.
+
+    Example:
+        >>> share_of_largest([1, 1, 1, 1, 6], 0.2)
+        0.6
+    """
+    largest = np.sort(np.asarray(values, np.float64))[::-1]
+    if not (largest >= 0).all() or not largest.sum() > 0:
+        raise ValueError(f"values of {largest.min()} to {largest.max()}, expected none negative and some above 0")
+    held = np.cumsum(largest) / largest.sum()
+    found = held[np.maximum(1, np.round(np.asarray(part) * len(largest))).astype(int) - 1]
+    return found if np.ndim(part) else float(found)
