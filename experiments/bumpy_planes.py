@@ -8,9 +8,8 @@ untrained, the half-trained and the trained network, at half-widths from 0.01 to
     python experiments/bumpy_planes.py --draw output/bumpy_planes/bumpy_planes.npz
 
 Expect, on the embedded digits, one minimum about the trained network at every half-width from 0.01 to 8, and 18 at 32;
-the untrained network lies on a slope, with one to three minima from half-width 0.5 on, and 11 at 32. At 32 up to nine of
-20 of the grid's minima turn out to be the grid's alone. About 50 s on two cores; with MNIST, 60,000 images, about 4
-minutes.
+the untrained network lies on a slope, with one to three minima from half-width 0.5 on, 11 at 32. At 32 nearly half of
+the grid's minima may be the grid's alone. About 50 s on two cores; with MNIST, 60,000 images, about 4 minutes.
 """
 
 import textwrap

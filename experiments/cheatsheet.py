@@ -84,7 +84,8 @@ def one_image(r):
 
 def number_going_down(r):
     """C falls whatever is learned, shuffled labels and shuffled pixels too."""
-    ends = {name: np.median(costs[:, [0, -1]], 0) for name, costs in ({"C falls": r.run.costs} | r.shuffled).items()}
+    runs = {"C falls": r.run.costs} | {f"with {name}": costs for name, costs in r.shuffled.items()}
+    ends = {name: np.median(costs[:, [0, -1]], 0) for name, costs in runs.items()}
     number = ", ".join(f"{name} from {a:.3g} to {b:.3g}" for name, (a, b) in ends.items())
     return number, all(b < a for a, b in ends.values())
 

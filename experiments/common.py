@@ -144,7 +144,7 @@ def _options(C, settings, records=1, steps=None, optimizer=None, **more):
 
 def _told(run, C, settings):
     costs, layers = np.atleast_2d(run.costs), "-".join(map(str, settings.sizes))
-    (first, last), many = np.median(costs[:, [0, -1]], 0), f", medians of {len(costs)}" if len(costs) > 1 else ""
+    (first, last), many = np.median(costs[:, [0, -1]], 0), f", medians of {len(costs):,}" if len(costs) > 1 else ""
     size = f"{network.size(run.params) // len(costs):,} parameters, {C.n:,} images"
     print(f"{layers}, {size}: C {first:.3f} to {last:.4f} in {run.steps[-1]:,} steps{many}")
     return run

@@ -109,18 +109,11 @@ def curvatures(keys, C, params, compared):
     with jax.enable_x64(True):
         as_float64 = lambda tree: jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
         exact = in_planes(as_float64(C), as_float64(frames[:compared]))
-    whole, ends = moments.moments(C, params), eigenvalues.extremes(C, params)
-    return Curvatures(
-        cost=float(C(*params)),
-        slope=float(descent.gradient_norm(C, params)),
-        lines=np.diagonal(hessians, axis1=1, axis2=2).ravel(),
-        planes=np.linalg.eigvalsh(hessians),
-        floor=float(4 * np.abs(hessians[:compared] - exact).max()),
-        mean=whole.mean,
-        deviation=whole.deviation,
-        ends=ends.values,
-        errors=ends.residuals,
-    )
+    floor = float(4 * np.abs(hessians[:compared] - exact).max())
+    here, whole = (float(C(*params)), float(descent.gradient_norm(C, params))), moments.moments(C, params)
+    ends = eigenvalues.extremes(C, params)
+    curved = np.diagonal(hessians, axis1=1, axis2=2).ravel(), np.linalg.eigvalsh(hessians)
+    return Curvatures(*here, *curved, floor, whole.mean, whole.deviation, ends.values, ends.residuals)
 
 
 @jax.jit
@@ -142,30 +135,34 @@ def bent_down(cuts):
     return cuts.lines < -floor, (low < -floor) & (high > floor)
 
 
+def rows(cuts):
+    """What is told of networks, by its name, `[networks]` each."""
+    down, saddles = bent_down(cuts)
+    return {
+        "C": cuts.cost,
+        "|grad C|": cuts.slope,
+        "mean over random lines": cuts.lines.mean(1),
+        "trace of H / n, exact": cuts.mean,
+        "standard deviation over lines": cuts.lines.std(1, ddof=1),
+        "the same, exact": cuts.deviation,
+        "mean / standard deviation, exact": cuts.mean / cuts.deviation,
+        "noise floor of a curvature": cuts.floor,
+        "percent of lines that curve down": 100 * down.mean(1),
+        "percent of planes that are saddles": 100 * saddles.mean(1),
+        "lowest over random lines": cuts.lines.min(1),
+        "lowest eigenvalue of H": cuts.ends[:, 0],
+        "its error at most": cuts.errors[:, 0],
+        "highest over random lines": cuts.lines.max(1),
+        "highest eigenvalue of H": cuts.ends[:, 1],
+    }
+
+
 def table(result):
     """Random lines beside the whole Hessian, and the verdicts."""
-    columns = {"median (lowest to highest network)": list(result.networks)}
-    for cuts in result.networks.values():
-        down, saddles = bent_down(cuts)
-        for name, values in {
-            "C": cuts.cost,
-            "|grad C|": cuts.slope,
-            "mean over random lines": cuts.lines.mean(1),
-            "trace of H / n, exact": cuts.mean,
-            "standard deviation over lines": cuts.lines.std(1, ddof=1),
-            "the same, exact": cuts.deviation,
-            "mean / standard deviation, exact": cuts.mean / cuts.deviation,
-            "noise floor of a curvature": cuts.floor,
-            "percent of lines that curve down": 100 * down.mean(1),
-            "percent of planes that are saddles": 100 * saddles.mean(1),
-            "lowest over random lines": cuts.lines.min(1),
-            "lowest eigenvalue of H": cuts.ends[:, 0],
-            "its error at most": cuts.errors[:, 0],
-            "highest over random lines": cuts.lines.max(1),
-            "highest eigenvalue of H": cuts.ends[:, 1],
-        }.items():
-            columns.setdefault(name, []).append(common.median_of(values))
-    return [*common.columns([[name, *cells] for name, cells in columns.items()]), "", *verdicts(result)]
+    found = [rows(cuts) for cuts in result.networks.values()]
+    lines = [["median (lowest to highest network)", *result.networks]]
+    lines += [[name, *(common.median_of(of[name]) for of in found)] for name in found[0]]
+    return [*common.columns(lines), "", *verdicts(result)]
 
 
 def verdicts(result):
@@ -175,14 +172,13 @@ def verdicts(result):
         # each network has lines of its own, so that the errors of their means are independent
         off = (cuts.lines.mean(1) - cuts.mean) / (cuts.deviation / np.sqrt(cuts.lines.shape[1]))
         together = abs(off.sum()) / np.sqrt(len(off))
+        highest = np.max(cuts.ends[:, 0] + cuts.errors[:, 0])
+        shown = statistics.summary(100 * bent_down(cuts)[1].mean(1))
         claim = f"{len(off)} networks, {name}: mean curvatures less trace / n, in standard errors"
         lines.append(common.verdict(claim, together, high=2, source=SOURCE))
-    for name, cuts in result.networks.items():
-        highest = np.max(cuts.ends[:, 0] + cuts.errors[:, 0])
         claim = f"{name}: highest of the networks' lowest eigenvalues, below 0 at saddles"
         lines.append(common.verdict(claim, highest, high=0, source=SOURCE))
-        shown = statistics.summary(100 * bent_down(cuts)[1].mean(1))
-        claim = f"{name}: percent of random planes that show it, seldom"
+        claim = f"{name}: percent of random planes that show the saddle, seldom"
         lines.append(common.verdict(claim, shown, high=5, source=SOURCE))
     return lines
 

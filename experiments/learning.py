@@ -14,7 +14,7 @@ Expect, with ten networks on MNIST, as best epoch's test accuracy, median (lowes
 (93.8 to 94.6), 784-30-10 95.5 % (94.9 to 95.8), 784-100-10 87.0 % (77.6 to 97.0), where nine of ten never learn one
 or two of the digits. On the embedded digits, with five networks: C 0.055 on training images, 0.15 on held-out ones,
 held-out accuracy 90.6 %, the worst 1 % of the images carry a third of the first network's cost; shuffled pixels are
-learned as well, to 0.05, and 8,000 shuffled labels to 0.885, below the 0.9 of knowing nothing. About 20 s.
+learned as well, to 0.05, and 8,000 shuffled labels to 0.885, below the 0.9 of knowing nothing.
 """
 
 from dataclasses import dataclass

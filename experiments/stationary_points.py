@@ -202,9 +202,10 @@ def draw(path):
     figure.colorbar(dots, ax=axes, shrink=0.4, pad=0.01).set_label("step")
     floors = [walks.floors for walks in result.kinds.values()]
     figure.suptitle(
-        "Walks downhill: C against the length of its gradient, rounding noise "
-        f"{np.min(floors):.0e} to {np.max(floors):.0e}\nAbove the red line: C over half of the best constant answer's; "
-        "red: gradient below a hundredth of the start's"
+        "Walks downhill: C against the length of its gradient, both over the best constant answer's C\n"
+        f"rounding noise of that length {np.min(floors):.0e} to {np.max(floors):.0e}\n"
+        "above the red line: C over half of that; red: gradient below a hundredth of the start's",
+        fontsize=11,
     )
     return common.save_figures(path, {"walks": figure})
 

@@ -97,7 +97,10 @@ def picture(C, path, points):
     """The plane of the two components with the path upon it, and C where the plane has its steps."""
     seen = trajectories.principal(path)
     end = jax.tree.map(lambda leaf: leaf[-1], path)
-    plane = slices.plane(C, end, *seen.directions, *common.around(seen.coordinates, points, margin=0.1))
+    low, high = seen.coordinates.min(0), seen.coordinates.max(0)
+    half = (high - low).max() / 2  # a square, of which the path fills one side
+    square = np.stack([(low + high) / 2 - half, (low + high) / 2 + half])
+    plane = slices.plane(C, end, *seen.directions, *common.around(square, points, margin=0.1))
     return Picture(plane, seen.coordinates, seen.off, slices.evaluate(C, *plane.frame, seen.coordinates))
 
 

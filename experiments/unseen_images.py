@@ -153,10 +153,10 @@ def draw_planes(result):
         plot.contour(ax, plane, scale=scale)
         i, j = lowest(plane)
         ax.plot(plane.alphas[i], plane.betas[j], "*", color="tab:red", markeredgecolor="white", ms=12)
-        at_network, at_lowest = (f"{plane.values[k]:.3f} ({plane.accuracy[k]:.0%} right)" for k in (middle, (i, j)))
-        ax.set_title(f"C on {title}\nat the network {at_network}, lowest (star) {at_lowest}", fontsize=10)
+        at_network, at_lowest = (f"{plane.values[k]:.3g} ({plane.accuracy[k]:.0%} right)" for k in (middle, (i, j)))
+        ax.set_title(f"C on {title}\nat the network {at_network}\nlowest (star) {at_lowest}", fontsize=10)
     plot.contour(gap, difference)
-    gap.set_title(f"their difference: the gap\nat the network {difference.values[middle]:.3f}", fontsize=10)
+    gap.set_title(f"their difference: the gap\nat the network {difference.values[middle]:.3g}", fontsize=10)
     for ax in (*two, gap):
         ax.set(xlabel="α", ylabel="β")
     figure.suptitle(f"One random plane through a network (+) trained on {n} images; {common.LENGTH}")

@@ -6,7 +6,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 COLOURS = "viridis"  # perceptually uniform, and falls in lightness in print as C does
-MEASURES = {  # of `bumpiness.Measures` a title, and up to where an axis is best linear if logarithmic beyond
+MEASURES = {  # titles, and for those that span decades up to where a logarithmic axis of them is linear
     "minima": ("local minima", 1),
     "depth": ("depth of the deepest, units of C", 1e-6),
     "total_variation": ("total variation, units of C", 1e-6),
@@ -56,11 +56,12 @@ def contour(ax, plane, minima=None, grid_only=None, *, bar=True, scale=None) -> 
         levels = steps(scale.vmin, scale.vmax, 10)[1:-1]
         ax.contour(plane.alphas, plane.betas, values.T, levels, colors="white", linewidths=0.4, alpha=0.6)
     ax.plot(0, 0, "+", color="white", markersize=7, markeredgewidth=1.2)
+    size = 6 if sum(marked.count for marked in (grid_only, minima) if marked is not None) < 10 else 3.5
     for marked, colour in ((grid_only, "white"), (minima, "tab:red")):
         if marked is not None and marked.count:
             i, j = marked.indices.T
             ax.plot(
-                plane.alphas[i], plane.betas[j], "o", markersize=6 if marked.count < 10 else 3.5,
+                plane.alphas[i], plane.betas[j], "o", markersize=size,
                 markerfacecolor=colour, markeredgecolor="black" if colour == "white" else "white", markeredgewidth=0.5,
             )  # fmt: skip
     ax.set_aspect("equal")

@@ -127,15 +127,14 @@ def floor(C, frames, points, values) -> float:
     return float(np.nanmax([*found, 0]))
 
 
-def grid(C, frames, axes, *, memory=MEMORY, progress=True) -> Population:
+def grid(C, frames, axes, **options) -> Population:
     """C on the same grid of many slices.
 
     Args:
         C: a `cost.Cost`.
         frames: as in `evaluate`.
         axes: k lists of coordinates.
-        memory: bytes to be taken beyond images and parameters.
-        progress: show progress.
+        **options: `memory` and `progress`, as of `evaluate`.
 
     Returns:
         A `Population`, with `values[draw, i1, ..., ik]`.
@@ -145,12 +144,11 @@ def grid(C, frames, axes, *, memory=MEMORY, progress=True) -> Population:
     """
     axes = coordinates.axes_on(_first(frames).moving(), axes)
     points = coordinates.product(axes)
-    values = evaluate(C, frames, points, memory=memory, progress=progress)
-    shape = (len(frames), *map(len, axes))
-    return Population(axes, values.reshape(shape), floor(C, frames, points, values), frames=tuple(frames))
+    values = evaluate(C, frames, points, **options)
+    return Population(axes, values.reshape(-1, *map(len, axes)), floor(C, frames, points, values), frames=tuple(frames))
 
 
-def zoom(C, frames, half_widths, *, points=101, nodes=0, bends=0, memory=MEMORY, progress=True) -> list[Population]:
+def zoom(C, frames, half_widths, *, points=101, nodes=0, bends=0, **options) -> list[Population]:
     """C on many slices, each at several scales: what is affine along a slice is computed once for all its scales.
 
     Args:
@@ -159,16 +157,14 @@ def zoom(C, frames, half_widths, *, points=101, nodes=0, bends=0, memory=MEMORY,
         half_widths: the scales, positive; the axes run from -half_width to half_width.
         points: grid points along each axis.
         nodes: Chebyshev nodes along each axis; 0 for none.
-        bends: points along each axis at which exact Hessians are taken, each 3 to 20 times as dear as a value; 0 for
-            none.
-        memory: bytes to be taken beyond images and parameters.
-        progress: show progress.
+        bends: points along each axis for exact Hessians, each 3 to 20 times as dear as a value; 0 for none.
+        **options: `memory` and `progress`, as of `evaluate`.
 
     Returns:
         A `Population` for each half-width, as a list.
 
     Raises:
-        ValueError: there are no slices, a half-width is not positive, or the memory is too little.
+        ValueError: as `evaluate`, or a half-width is not positive.
 
     Example:
         >>> from jaxcost import cost, data, network
@@ -182,10 +178,8 @@ def zoom(C, frames, half_widths, *, points=101, nodes=0, bends=0, memory=MEMORY,
     k = len(_first(frames).directions)
     dtype = coordinates.dtype_of(frames[0].moving())
     scaled = lambda unit: [(half_width * coordinates.product([unit] * k)).astype(dtype) for half_width in half_widths]
-    options = {"memory": memory, "progress": progress}
-    on_grids = scaled(np.linspace(-1, 1, points))
-    at_nodes = scaled(chebyshev_nodes(nodes)) if nodes else [np.zeros((0, k), dtype)] * len(half_widths)
-    parts = [np.concatenate(both) for both in zip(on_grids, at_nodes, strict=True)]
+    units = (np.linspace(-1, 1, points), chebyshev_nodes(nodes))
+    parts = [np.concatenate(both) for both in zip(*map(scaled, units), strict=True)]
     values = np.split(evaluate(C, frames, np.concatenate(parts), **options), len(half_widths), axis=1)
     hessians = [None] * len(half_widths)
     if bends:
@@ -264,8 +258,7 @@ def by_class(slice_) -> Population:
 def walks(keys, C, params, steps, size) -> np.ndarray:
     """C along random walks through the whole space of parameters, for `variation.information`.
 
-    Each step goes in a Gaussian direction, as far as `size` times the length of the network. Nothing is affine in
-    the coordinates of a slice here: each step is a plain evaluation of C.
+    Each step goes in a Gaussian direction, as far as `size` times the length of the network: a plain evaluation of C.
 
     Args:
         keys: keys, `[walks]`.
@@ -287,7 +280,7 @@ def _walks(keys, C, params, size, steps):
     def step(here, key):
         u = directions.gaussian(key, here)
         scale = size * length / optax.tree.norm(u)
-        here = jax.tree.map(lambda p, d: p + scale * d, here, u)
+        here = jax.tree.map(lambda *leaves: directions.moved_leaf((scale,), leaves), here, u)
         return here, C(*here)
 
     walk = lambda key: jax.lax.scan(step, params, jax.random.split(key, steps))[1]
@@ -295,8 +288,9 @@ def _walks(keys, C, params, size, steps):
 
 
 def _first(frames):
-    if not len(frames):
-        raise ValueError("no slices, expected one frame at least")
+    found = {len(frame.directions) for frame in frames}
+    if len(found) != 1:
+        raise ValueError(f"{len(frames)} slices of {sorted(found)} directions, expected one or more, all of as many")
     return frames[0]
 
 

@@ -268,6 +268,16 @@ def test_derivatives_at_hand_are_taken(monkeypatch):
     is_all_of(plain, TRUE[CUBIC])
 
 
+def test_a_start_that_strays_is_given_up_after_two_cells(monkeypatch):
+    """On exp(a) every Newton step is -1, here 0.9 of a cell: after two steps the third would be one too far."""
+    C = terms(0, 0, 0, 0, 0, 0, 1)
+    line = slices.line(C, ORIGIN, U, np.linspace(-10, 10, 19))
+    asked, derivatives = [], slices.derivatives
+    monkeypatch.setattr(slices, "derivatives", lambda *a: asked.append(len(a[-1])) or derivatives(*a))
+    assert len(critical.find(C, line).points) == 0
+    assert asked == [19, 18, 17]  # the leftmost has left the grid, and then the next
+
+
 def test_the_cost_of_another_slice_is_refused():
     C = terms(0.25, -1, 0, 1, 0, 1)
     plane = slices.plane(C, ORIGIN, U, V, jnp.arange(-2.0, 4.0), jnp.arange(-2.0, 3.0))

@@ -138,22 +138,14 @@ def test_what_is_watched_is_seen_at_every_record(problem):
         assert seen["size"] == jnp.abs(w[0]).max()
 
 
-def test_what_a_watched_function_closes_over_is_looked_up_at_every_call(problem):
-    """And is no constant of the program: other images of the same shape do not compile it anew."""
+def test_a_watched_function_is_told_from_another_that_closes_over_other_images(problem):
     C, params = problem
-    of = [cost.Cost(C.images[:5])]
-    traces = []
-
-    def watched(*p):
-        traces.append(p)
-        return of[0](*p)
-
-    go = lambda: descent.descend(jax.random.key(0), C, params, OPTIMIZERS["sgd"], steps=2, watch={"of": watched})
-    np.testing.assert_allclose(go().watched["of"][0], of[0](*params), rtol=1e-6)
-    once = len(traces)
-    of[0] = cost.Cost(C.images[5:10])
-    np.testing.assert_allclose(go().watched["of"][0], of[0](*params), rtol=1e-6)
-    assert len(traces) == once + 1  # to look, and not to compile
+    for images in (C.images[:5], C.images[5:10]):
+        C_watched = cost.Cost(images)
+        watch = {"of": lambda *p, C_watched=C_watched: C_watched(*p), "closed": lambda *p: C_watched(*p)}  # noqa: B023
+        run = descent.descend(jax.random.key(0), C, params, OPTIMIZERS["sgd"], steps=1, watch=watch)
+        for name in watch:
+            np.testing.assert_allclose(run.watched[name][0], C_watched(*params), rtol=1e-6)
 
 
 def test_the_parameters_at_a_record_are_those_of_the_trajectory(problem):
@@ -217,46 +209,38 @@ def read(run, folder):
     return results.load(folder / "run.npz")
 
 
-@pytest.mark.parametrize("saved", [False, True], ids=["at hand", "from a file"])
-@pytest.mark.parametrize(
-    ("name", "batch", "parts"), [("momentum", 5, (7, 5)), ("adam", 5, (2, 3, 7)), ("adam", None, (4, 8))]
-)
-def test_a_run_in_parts_is_the_run_in_one_bit_for_bit(problem, name, batch, parts, saved, tmp_path):
-    """Four batches make an epoch here, so that most parts begin in the middle of one."""
+@pytest.mark.parametrize(("name", "batch"), [("momentum", 5), ("adam", 5), ("adam", None)])
+def test_a_run_in_parts_is_the_run_in_one_bit_for_bit(problem, name, batch, tmp_path):
+    """Four batches make an epoch here, so that parts of three steps begin in the middle of one."""
     C, params = problem
     watch = {"accuracy": lambda *p: cost.accuracy(C, p)}
     go = lambda start, steps: descent.descend(
         jax.random.key(1), C, start, OPTIMIZERS[name], steps=steps, batch=batch, keep=True, watch=watch
     )
-    whole, run, first = go(params, 12), params, 0
-    for steps in parts:
-        run = go(run, steps)
-        here = slice(first, first + steps + 1)
-        assert run.steps.tolist() == list(range(first, first + steps + 1))
-        same(
-            (run.costs, run.trajectory, run.watched),
-            jax.tree.map(lambda a: a[here], (whole.costs, whole.trajectory, whole.watched)),
-        )
-        run, first = read(run, tmp_path) if saved else run, first + steps
+    recorded = lambda run: (run.costs, run.trajectory, run.watched)
+    whole, run = go(params, 12), params
+    for first in (0, 3, 6, 9):
+        run = go(read(run, tmp_path) if first == 6 else run, 3)
+        assert run.steps.tolist() == list(range(first, first + 4))
+        same(recorded(run), jax.tree.map(lambda a, first=first: a[first : first + 4], recorded(whole)))
     same((run.params, run.state), (whole.params, whole.state))
 
 
-@pytest.mark.parametrize("saved", [False, True], ids=["at hand", "from a file"])
-def test_an_ensemble_goes_on_too_and_so_does_one_network_of_it(problem, saved, tmp_path):
+def test_an_ensemble_goes_on_too_and_so_does_one_network_of_it(problem, tmp_path):
+    """Three batches make an epoch here, and each half has four."""
     C, _ = problem
-    init, keys = lambda key: network.init(key, (7, 5, 4)), jax.random.split(jax.random.key(5), 3)
-    rates = jnp.array([0.01, 0.1, 0.2])
-    go = lambda start, steps: descent.ensemble(keys, C, start, momentum_of, steps=steps, batch=5, keep=True, each=rates)
-    whole, half = go(init, 10), go(init, 3)
-    half = read(half, tmp_path) if saved else half
-    rest = go(half, 7)
-    assert rest.steps.tolist() == [3, 4, 5, 6, 7, 8, 9, 10]
-    same((rest.params, rest.state), (whole.params, whole.state))
-    same((rest.costs, rest.trajectory), jax.tree.map(lambda a: a[:, 3:], (whole.costs, whole.trajectory)))
-    alone = descent.descend(
-        jax.random.split(keys[1])[1], C, half.network(1), optax.sgd(0.1, 0.9), steps=7, batch=5, keep=True
+    init, keys, rates = lambda key: network.init(key, (7, 5, 4)), jax.random.split(jax.random.key(5), 3), (0.01, 0.1, 1)
+    settings = {"batch": 7, "keep": True}
+    go = lambda start, steps: descent.ensemble(
+        keys, C, start, momentum_of, steps=steps, each=jnp.array(rates), **settings
     )
-    close(alone, rest.network(1), rtol=1e-4)
+    whole, half = go(init, 8), go(init, 4)
+    for rest in (go(half, 4), go(read(half, tmp_path), 4)):
+        assert rest.steps.tolist() == [4, 5, 6, 7, 8]
+        same((rest.params, rest.state), (whole.params, whole.state))
+        same((rest.costs, rest.trajectory), jax.tree.map(lambda a: a[:, 4:], (whole.costs, whole.trajectory)))
+    key, optimizer = jax.random.split(keys[1])[1], momentum_of(rates[1])
+    close(descent.descend(key, C, half.network(1), optimizer, steps=4, **settings), rest.network(1), rtol=1e-4)
 
 
 def momentum_of(rate):
@@ -266,7 +250,7 @@ def momentum_of(rate):
 def test_a_run_goes_on_only_with_an_optimiser_of_its_own_kind(problem):
     C, params = problem
     run = descent.descend(jax.random.key(1), C, params, OPTIMIZERS["momentum"], steps=2)
-    with pytest.raises(ValueError, match="the run's optimiser has a state of the shapes .*, this one"):
+    with pytest.raises(ValueError, match=r"the run's optimiser has a state of the shapes .*, this one"):
         descent.descend(jax.random.key(1), C, run, OPTIMIZERS["adam"], steps=2)
     keys = jax.random.split(jax.random.key(0), 3)
     many = descent.ensemble(keys, C, lambda key: params, OPTIMIZERS["sgd"], steps=2)
@@ -279,8 +263,8 @@ def test_a_run_goes_on_only_with_an_optimiser_of_its_own_kind(problem):
 
 def test_each_network_may_have_a_rate_and_a_decay_of_its_own(problem):
     C, _ = problem
-    init, keys = lambda key: network.init(key, (7, 5, 4)), jax.random.split(jax.random.key(5), 3)
-    each = {"rate": jnp.array([0.3, 0.1, 0.01]), "decay": jnp.array([0.0, 0.1, 0.5])}
+    init, keys = lambda key: network.init(key, (7, 5, 4)), jax.random.split(jax.random.key(5))
+    each = {"rate": jnp.array([0.3, 0.1]), "decay": jnp.array([0.0, 0.5])}
     optimizer = lambda one: optax.adamw(one["rate"], weight_decay=one["decay"])
     settings = {"steps": 8, "batch": 5, "every": 4}
     many = descent.ensemble(keys, C, init, optimizer, each=each, **settings)

@@ -1,138 +1,265 @@
-"""Every experiment runs small, from the command line, and draws the same picture from its file alone."""
+"""Every experiment runs small, whatever the network, and draws the same pictures from its file alone."""
 
 import base64
+import contextlib
+import dataclasses
 import importlib
+import io
+import itertools
+import json
+import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 from matplotlib import image
 
-from jaxcost import results
+from jaxcost import data, results
 
-ROOT = Path(__file__).parents[1]
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+sys.path[:0] = [str(EXPERIMENTS)] * (str(EXPERIMENTS) not in sys.path)  # as for a script that is run from there
+common, cheatsheet = map(importlib.import_module, ("common", "cheatsheet"))
+
 # the cheatsheet runs the others, and is tested below on what they left
-EXPERIMENTS = sorted(path.stem for path in (ROOT / "experiments").glob("*.py") if path.stem != "cheatsheet")
+SCRIPTS = sorted(path.stem for path in EXPERIMENTS.glob("*.py") if path.stem not in ("common", "cheatsheet"))
+SIZES = (784, 8, 8, 10)  # not those of the home network: no script hangs on them
+DIALS = sum((one + 1) * other for one, other in itertools.pairwise(SIZES))
 
 
-def command(name, *words, cwd):
-    path = ROOT / "experiments" / f"{name}.py"
-    run = subprocess.run([sys.executable, "-W", "error", path, *words], cwd=cwd, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    return run.stdout
+def run(name, *words, cwd):
+    """Run a script with these words on its command line; what it defines and what it prints.
+
+    In this process, so that what all scripts do alike is compiled once.
+    """
+    path = str(EXPERIMENTS / f"{name}.py")
+    here, words, printed = (
+        contextlib.chdir(cwd),
+        mock.patch.object(sys, "argv", [path, *map(str, words)]),
+        io.StringIO(),
+    )
+    with here, words, mock.patch.dict(os.environ), contextlib.redirect_stdout(printed):
+        return runpy.run_path(path, run_name="__main__"), printed.getvalue()
+
+
+def words_for(name):
+    """A small run of a network that is not the home network, of the scripts that train one."""
+    fields = dataclasses.fields(importlib.import_module(name).Settings)
+    return ["--small", *(["--sizes", *SIZES] if "sizes" in [field.name for field in fields] else [])]
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """Each experiment's small run, once: its folder and what it said."""
+    """Each script's small run, once: its folder, what it defines and what it printed."""
     done = {}
 
-    def go(name):
+    def once(name):
         if name not in done:
-            folder = tmp_path_factory.mktemp(name)
-            start = time.perf_counter()
-            said = command(name, "--small", cwd=folder)
-            done[name] = folder / "output" / name, said, time.perf_counter() - start
+            cwd = tmp_path_factory.mktemp(name)
+            done[name] = cwd / "output" / name, *run(name, *words_for(name), cwd=cwd)
         return done[name]
 
-    return go
+    return once
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_small_takes_seconds_and_writes_one_result_and_figures(ran, name):
-    folder, said, seconds = ran(name)
+a_script = pytest.mark.parametrize("name", SCRIPTS)
+
+
+@a_script
+def test_a_small_run_writes_one_result_with_its_settings_and_figures(ran, name):
+    folder, script, printed = ran(name)
     assert [path.name for path in folder.glob("*.npz")] == [f"{name}.npz"]
-    assert len(list(folder.glob("*.png"))) == said.count("figure  ") > 0
-    assert seconds < 60  # 10 on a quiet machine; the clock of a busy one proves nothing
-    assert results.provenance(folder / f"{name}.npz")["settings"]["sizes"] == [784, 16, 16, 10]
+    figures = sorted(folder.glob("*.png"))
+    assert sorted(re.findall(r"^figure  .*/(.*)$", printed, re.M)) == [path.name for path in figures] != []
+    settings, _ = common.parse("", script["Settings"], list(map(str, words_for(name))))
+    told = results.provenance(folder / f"{name}.npz")["settings"]
+    assert told == json.loads(json.dumps(dataclasses.asdict(settings)))  # tuples as lists
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_draw_makes_the_same_pictures_from_the_file_alone(ran, name, tmp_path, monkeypatch):
+@a_script
+def test_the_same_pictures_are_drawn_from_the_file_alone_and_quietly(ran, name, tmp_path, capfd):
     folder, _, _ = ran(name)
-    (tmp_path / f"{name}.npz").write_bytes((folder / f"{name}.npz").read_bytes())
-    monkeypatch.syspath_prepend(ROOT / "experiments")
-    importlib.import_module(name).draw(tmp_path / f"{name}.npz")
-    for path in folder.glob("*.png"):
-        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+    shutil.copy(folder / f"{name}.npz", tmp_path)
+    capfd.readouterr()
+    _, printed = run(name, "--quiet", "--draw", tmp_path / f"{name}.npz", cwd=tmp_path)
+    assert (printed, *capfd.readouterr()) == ("", "", "")
+    figures = {path.name: path.read_bytes() for path in folder.glob("*.png")}
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.png")} == figures
 
 
-def test_bumpy_planes_finds_one_minimum_about_a_trained_network(ran):
-    folder, said, _ = ran("bumpy_planes")
-    assert "13,002 parameters" in said
-    result = results.load(folder / "bumpy_planes.npz")
-    assert list(result["networks"]) == ["untrained", "half-trained", "trained"]
-    costs = result["costs"]
-    assert costs[0] > costs[result["half"]] > costs[-1]
-    trained = result["networks"]["trained"]["ladder"]
-    assert list(trained) == ["0.03", "2", "32"]
-    assert trained["2"]["minima"].count == 1
-    for cut in result["networks"].values():
-        for step in cut["ladder"].values():
-            assert step["plane"].floor > 0
-            assert (step["minima"].depths > step["plane"].floor).all()
-            middle = step["plane"].values[10, 10]
-            np.testing.assert_allclose(middle, trained_cost(result, cut), rtol=1e-5)
+@a_script
+def test_the_result_is_that_which_the_script_describes(ran, name):
+    folder, script, printed = ran(name)
+    kinds = [one for one in script.values() if isinstance(one, type) and issubclass(one, tuple)]
+    result = results.load(folder / f"{name}.npz", types=[kind for kind in kinds if kind.__module__ == "__main__"])
+    assert type(result) is script["Result"]
+    for line in script["table"](result):  # from the file, as it was from the run
+        assert line in printed
 
 
-def trained_cost(result, cut):
-    """C at the network itself, from the saved parameters, in numpy."""
-    from jaxcost import data
+# what the numbers are, by numpy
 
-    train = data.digits()[0][:1000]
-    a = np.asarray(train.x, np.float64)
-    for w, b in zip(*cut["params"], strict=True):
-        a = 1 / (1 + np.exp(-(a @ w.T + b)))
-    return ((a - np.asarray(train.y)) ** 2).sum(1).mean()
+
+def images(n):
+    """The first digits, in float64."""
+    train, _ = data.digits()
+    return np.float64(train.x[:n]), np.float64(train.y[:n])
+
+
+def outputs(x, params):
+    """The activations of each layer, the images first."""
+    layers = [x]
+    for w, b in zip(*params, strict=True):
+        layers.append(1 / (1 + np.exp(-(layers[-1] @ np.float64(w).T + np.float64(b)))))
+    return layers
+
+
+def costs_of(params, n):
+    """The cost of each image."""
+    x, y = images(n)
+    return ((outputs(x, params)[-1] - y) ** 2).sum(1)
+
+
+def load(ran, name):
+    folder, script, printed = ran(name)
+    settings, _ = common.parse("", script["Settings"], words_for(name)[:1])
+    return results.load(folder / f"{name}.npz"), settings, printed
+
+
+def test_the_worked_examples_and_one_image_cost_what_the_cheatsheet_says(ran):
+    result, settings, printed = load(ran, "one_image_at_a_time")
+    assert re.findall(r"worked example: .* (0\.\d+)", printed) == ["0.0129", "0.9000"]
+    _, y = images(settings.images)
+    for guess, total in zip(result.guesses[2:], result.totals, strict=True):
+        np.testing.assert_array_equal(guess.y, y[settings.image])
+        np.testing.assert_allclose(total.costs[settings.image], ((guess.a - guess.y) ** 2).sum(), rtol=1e-5)
+        np.testing.assert_allclose(total.C, np.mean(total.costs, dtype=np.float64), rtol=1e-5)
+    assert result.totals[1].C < result.totals[0].C
+    assert result.f.endswith("float32[10]")
+    assert result.C.endswith("float32[]")
 
 
 def test_learning_makes_the_number_go_down_and_tells_who_carries_it(ran):
-    folder, said, _ = ran("learning")
-    result = results.load(folder / "learning.npz")
-    assert result["run"].costs.shape[0] == 2
-    assert (result["run"].costs[:, -1] < 0.5 * result["run"].costs[:, 0]).all()
-    np.testing.assert_allclose(result["costs"].mean(), result["run"].costs[0, -1], rtol=1e-5)
-    np.testing.assert_allclose(result["worst"]["cost"], np.sort(result["costs"])[::-1][:25])
-    worst = np.sort(result["costs"])[::-1][:100].sum() / result["costs"].sum()
-    assert f"worst  10%: {worst:.1%} of the squared" in said
+    result, settings, printed = load(ran, "learning")
+    assert result.run.costs.shape == (settings.seeds, settings.epochs + 1)
+    assert (result.run.costs[:, -1] < 0.5 * result.run.costs[:, 0]).all()
+    costs = costs_of([[leaf[0] for leaf in of] for of in result.run.params], settings.images)
+    np.testing.assert_allclose(result.squared, costs, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(result.run.costs[0, -1], costs.mean(), rtol=1e-5)
+    falling = np.sort(result.squared)[::-1]
+    np.testing.assert_array_equal(result.worst.cost, falling[:25])
+    share = falling[: settings.images // 10].sum() / falling.sum()
+    assert re.search(rf"worst 10% +{share:.1%}", printed)
+
+
+def test_the_slopes_of_all_dials_are_those_of_backpropagation(ran):
+    """delta_L = 2 (a - y) a (1 - a) / n, delta_l = (w_l+1^T delta_l+1) a (1 - a); dC/dw = delta a^T, in float64."""
+    result, settings, _ = load(ran, "thirteen_thousand_dials")
+    x, y = images(settings.images)
+    for of in result:
+        np.testing.assert_allclose(of.C, costs_of(of.params, settings.images).mean(), rtol=1e-5)
+        layers, slopes = outputs(x, of.params), []
+        delta = 2 * (layers[-1] - y) / len(x)
+        for i in reversed(range(len(of.params.w))):
+            delta = delta * layers[i + 1] * (1 - layers[i + 1])
+            slopes.insert(0, (delta.T @ layers[i], delta.sum(0)))
+            delta = delta @ of.params.w[i]
+        for slope, found in zip(slopes, zip(*of.slopes, strict=True), strict=True):
+            for one, other in zip(slope, found, strict=True):
+                np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-6)
+        flat = np.concatenate([np.ravel(leaf) for kind in of.slopes for leaf in kind])
+        np.testing.assert_allclose(of.measured, flat[of.turned], rtol=0.02, atol=1e-4)
+
+
+def test_brute_force_counts_every_dial_and_descent_wins(ran):
+    result, settings, printed = load(ran, "brute_force")
+    assert result.dials == DIALS
+    for levels in settings.levels:
+        assert f"10^{DIALS * np.log10(levels):,.0f} " in printed
+    assert len(result.random) == settings.draws == 3 * (len(result.descent) - 1)
+    assert result.descent[-1] < result.random.min()
+    assert 0 <= result.share.low <= result.share.value <= result.share.high < result.tail.share
+    assert result.end.low <= result.end.value <= result.end.high
+
+
+def test_planes_about_a_network_have_its_cost_in_the_middle_and_minima_that_are_low(ran):
+    result, settings, _ = load(ran, "bumpy_planes")
+    assert tuple(result.networks) == common.NETWORKS
+    assert result.costs[0] == result.networks["untrained"].cost > result.networks["half-trained"].cost
+    assert result.costs[-1] == result.networks["trained"].cost < result.networks["half-trained"].cost
+    for of in result.networks.values():
+        assert [plane.half_width for plane in of.planes] == list(settings.half_widths)
+        for plane in of.planes:
+            values, floor = plane.slice_.values, plane.slice_.floor
+            middle = tuple(length // 2 for length in values.shape)
+            cost = costs_of(plane.slice_.frame.origin, settings.images).mean()
+            np.testing.assert_allclose((values[middle], of.cost), cost, rtol=1e-5)
+            assert floor > 0
+            for found in (plane.of_C, plane.of_grid):
+                assert (found.depths > floor).all()
+                for i, j in found.indices:
+                    assert values[i, j] == values[i - 1 : i + 2, j - 1 : j + 2].min()
+
+
+def test_a_plane_is_as_fast_as_itself_and_says_what_the_plain_cost_says(ran):
+    result, settings, printed = load(ran, "speed")
+    assert len(result.ways) == 4
+    for times in (result.ways, result.grids, result.shares, result.training):
+        assert all((seconds > 0).all() for seconds in times.values())
+    assert re.search(r"slices\.evaluate .* 1\.0 \(1\.0 to 1\.0\)", printed)
+    assert result.difference < 1e-5
+    assert list(map(int, result.shares)) == [int(share * settings.images) for share in settings.shares]
+
+
+# the cheatsheet
 
 
 @pytest.fixture(scope="module")
 def page(ran, tmp_path_factory):
-    """The cheatsheet's page of the small runs, and what its making said."""
+    """The page of the small runs, and what its making printed."""
     folder = tmp_path_factory.mktemp("cheatsheet")
-    for name in EXPERIMENTS:
-        if f'"{name}"' in (ROOT / "experiments" / "cheatsheet.py").read_text():
-            (folder / name).symlink_to(ran(name)[0])
-    said = command("cheatsheet", "--small", "--done", folder, cwd=folder)
-    return folder / "output" / "cheatsheet" / "index.html", said
+    for name in {script for _, script, _, _ in cheatsheet.SENTENCES}:
+        (folder / name).symlink_to(ran(name)[0])
+    _, printed = run("cheatsheet", *words_for("cheatsheet"), "--done", folder, cwd=folder)
+    return folder / "output" / "cheatsheet" / "index.html", printed
 
 
 def test_the_cheatsheet_is_one_page_that_asks_nobody_for_anything(page):
-    path, said = page
+    path, printed = page
     text = path.read_text()
-    assert text.count("<section>") == said.count("SEEN ") == 11
-    for number in ("0.0129", "0.90", "13,002 dials", "10^3,914", "float32[784]"):
-        assert number in text
+    assert (
+        text.count("<section>") == len(re.findall("^(?:NOT )?SEEN ", printed, re.M)) == len(cheatsheet.SENTENCES) == 11
+    )
+    many = f"{DIALS:,} dials", f"10^{DIALS * np.log10(2):,.0f}"
+    for words in ("0.0129", "0.90", "float32[784]", *many, f"--small --sizes {' '.join(map(str, SIZES))}"):
+        assert words in text
     assert not re.search(r"(src|href)=\"(?!data:image/png;base64,)|https?:|<script|<link|@import|url\(", text)
-    for picture in re.findall(r"base64,([^\"]+)", text):
-        assert base64.b64decode(picture).startswith(b"\x89PNG")
+    pictures = re.findall(r"base64,([^\"]+)", text)
+    assert len(pictures) == sum(len(figures) for _, _, figures, _ in cheatsheet.SENTENCES)
+    assert all(base64.b64decode(picture).startswith(b"\x89PNG") for picture in pictures)
 
 
-def test_the_cheatsheet_is_drawn_again_from_its_file_alone(page, tmp_path):
+def test_of_another_network_all_but_its_number_of_dials_may_hold(page):
+    seen = {one.text: one.holds for one in results.load(page[0].with_name("cheatsheet.npz")).sentences}
+    assert not seen["Not two dials to turn: about 13,000."]
+    assert seen["Find the downhill direction from wherever you stand."]
+    assert sum(seen.values()) > len(seen) / 2
+
+
+def test_the_page_is_drawn_again_from_its_file_alone(page, tmp_path):
     path, _ = page
-    (tmp_path / "cheatsheet.npz").write_bytes(path.with_name("cheatsheet.npz").read_bytes())
-    command("cheatsheet", "--draw", tmp_path / "cheatsheet.npz", cwd=tmp_path)
+    shutil.copy(path.with_name("cheatsheet.npz"), tmp_path)
+    run("cheatsheet", "--draw", tmp_path / "cheatsheet.npz", cwd=tmp_path)
     assert (tmp_path / "index.html").read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("width", [400, 1200])
-def test_the_cheatsheet_is_shown_by_a_browser(page, width, tmp_path):
+def test_the_page_is_shown_by_a_browser(page, width, tmp_path):
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
         pytest.skip("no chromium on this machine")
@@ -147,6 +274,20 @@ def test_the_cheatsheet_is_shown_by_a_browser(page, width, tmp_path):
     assert shown[..., :3].std() > 0.05  # text and pictures, not an empty page
 
 
-def test_a_folder_that_is_not_there_is_named():
-    with pytest.raises(AssertionError, match="expected a folder of four IDX files"):
-        command("learning", "--small", "--data", "nowhere", cwd=ROOT)
+def test_the_cheatsheet_runs_an_experiment_once_and_shows_what_it_printed(tmp_path, monkeypatch, capsys):
+    """The one test of a process of its own: a script from the command line."""
+    monkeypatch.setattr(cheatsheet, "SENTENCES", [one for one in cheatsheet.SENTENCES if "one_image" in one[1]])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    result, _ = cheatsheet.run(cheatsheet.Settings(switches="small", sizes=SIZES))
+    assert capsys.readouterr().out == "one_image_at_a_time ...\n"
+    command = "python experiments/one_image_at_a_time.py --small --sizes 784 8 8 10"
+    assert [one.command for one in result.sentences] == [command] * 2
+    assert all(one.holds and f"{DIALS:,} parameters" in one.printed for one in result.sentences)
+
+
+def test_an_experiment_that_fails_stops_the_cheatsheet_and_says_why(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RuntimeError, match=r"one_image_at_a_time failed:\n(.|\n)*expected a folder of four IDX files"):
+        cheatsheet.run(cheatsheet.Settings(data="nowhere"))
+    assert not list(tmp_path.iterdir())

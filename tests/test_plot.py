@@ -6,8 +6,8 @@ import pytest
 from matplotlib.colors import LogNorm, Normalize, to_hex
 from matplotlib.figure import Figure
 
-from jaxcost import plot, populations, slices
-from jaxcost.measures import bumpiness
+from jaxcost import plot, slices, statistics
+from jaxcost.measures import bumpiness, minima
 
 
 def plane(values, floor=0.0):
@@ -20,7 +20,7 @@ def test_alpha_runs_to_the_right_beta_up_and_minima_lie_where_they_are():
     alphas, betas = np.meshgrid(np.linspace(-1, 1, 9), np.linspace(-2, 2, 17), indexing="ij")
     there = plane((alphas - 0.5) ** 2 + (betas + 1) ** 2)
     ax = Figure().subplots()
-    plot.contour(ax, there, bumpiness.local_minima(there.values))
+    plot.contour(ax, there, minima.local_minima(there.values))
     (mesh,) = [c for c in ax.collections if type(c).__name__ == "QuadMesh"]
     assert mesh.get_array().shape == (17, 9)
     np.testing.assert_allclose(mesh.get_array(), there.values.T)
@@ -107,7 +107,7 @@ def test_the_colour_bar_spans_the_values_on_either_scale(values):
 
 
 def summaries(*rows):
-    return [populations.Summary(*row, np.nan, np.nan, 9) for row in rows]
+    return [statistics.Summary(*row, np.nan, np.nan, 9) for row in rows]
 
 
 def heights(collection, x):
@@ -143,8 +143,20 @@ def test_an_interval_that_is_not_known_leaves_the_band_open():
 def test_medians_of_too_few_draws_are_drawn_without_a_band():
     figure = Figure()
     ax = figure.subplots()
-    plot.medians(ax, [1.0, 2.0], [populations.summary(np.arange(3.0)), populations.summary(np.arange(4.0))])
+    plot.medians(ax, [1.0, 2.0], [statistics.summary(np.arange(3.0)), statistics.summary(np.arange(4.0))])
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), [1, 1.5])
     assert not any(len(path.vertices) for path in ax.collections[0].get_paths())
     ax.set_xscale("log")
     figure.savefig("/dev/null", format="png")
+
+
+def test_numbers_that_are_no_medians_are_drawn_with_their_intervals_as_well():
+    ax = Figure().subplots()
+    plot.medians(ax, [1, 2], [statistics.Interval(0.5, 0.25, 0.75), statistics.Interval(1.0, 0.5, 2.0)])
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), [0.5, 1.0])
+    assert [heights(ax.collections[0], x) for x in (1, 2)] == [(0.25, 0.75), (0.5, 2.0)]
+
+
+def test_every_measure_of_a_slice_alone_has_a_title_and_critical_points_have_none():
+    assert tuple(plot.MEASURES) == bumpiness.Measures._fields[:-3]
+    assert bumpiness.Measures._fields[-3:] == ("bottoms", "saddles", "tops")

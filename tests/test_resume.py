@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -67,27 +68,27 @@ def start(*words, **environment):
 
 
 def finished(process):
-    said, error = process.communicate(timeout=120)
+    output, error = process.communicate(timeout=120)
     assert process.returncode == 0, error
-    return said
+    return output
 
 
 def killed_again_and_again(kept, folder, seed):
     """Kill a run KILLS times, then let it finish: its result, and (signal, first point, lengths of tiles) of each."""
-    delays, kills = random.Random(seed), []
+    draw, kills = random.Random(seed), []
     words = LONG_RUN, kept, str(folder / f"{seed}.npz"), str(folder / f"{seed}-points.npz")
     cache = {"JAX_COMPILATION_CACHE_DIR": str(folder / "cache"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     for number in itertools.islice(itertools.cycle([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]), KILLS):
-        process = start(*words, "0.03", **cache)
-        first = int(process.stdout.readline() or finished(process))
-        try:
-            process.wait(delays.uniform(0, 0.3))
-        except subprocess.TimeoutExpired:
+        with start(*words, "0.03", **cache) as process:
+            lines = [process.stdout.readline() for _ in range(draw.randint(1, 8))]  # where it began, and some tiles
+            time.sleep(draw.uniform(0, 0.05))  # in a tile or in a save
             process.send_signal(number)
-        said, error = process.communicate(timeout=120)
+            lines += process.stdout.readlines()
+            error = process.stderr.read()
         assert process.returncode == -number, error  # it died of this signal, and so unfinished
         assert not (folder / f"{seed}.npz").exists()
-        kills.append((number, first, [int(word) for word in said.split()]))
+        first, *computed = map(int, lines)
+        kills.append((number, first, computed))
     first, *computed = map(int, finished(start(*words, "0", **cache)).split())
     assert first + sum(computed) == POINTS
     kills.append((None, first, computed))
@@ -344,15 +345,14 @@ def test_another_cost_beside_the_first_is_another_evaluation(unfinished, compute
 def test_what_does_not_move_is_a_part_of_the_model():
     """Numbers and keys, which the program takes as arguments, and functions."""
 
+    def f(x, w, b, more):
+        return w[1] @ more["act"](w[0] @ x * more["steps"]) + jax.random.normal(more["key"])
+
     def identity(steps=3, key=0, act=jnp.tanh):
-        (C,) = settings(f=lambda x, w, b, more: more["act"](w[0] @ x * more["steps"]) + jax.random.normal(more["key"]))[
-            "Cs"
-        ]
         more = {"steps": jnp.array(steps), "key": jax.random.key(key), "act": act}
-        C, origin = cost.split(C, (*settings()["frame"].origin, more))
-        return resume.identity(
-            **settings(Cs=(C,), origin=origin, directions=(origin,), points=np.ones((3, 1))), block=10, buffer=4
-        )
+        C, origin = cost.split(settings(f=f)["Cs"][0], (*settings()["frame"].origin, more))
+        given = settings(Cs=(C,), origin=origin, directions=(origin,), points=np.ones((3, 1), np.float32))
+        return resume.identity(**given, block=10, buffer=4)
 
     assert identity() == identity()
     for other in (identity(steps=4), identity(key=1), identity(act=jnp.sin)):

@@ -72,6 +72,12 @@ def test_what_was_split_is_joined_again():
     assert values(fixed.join(jax.tree.leaves(twice))[1][0].weights) == [[2.0, 2.0]] * 3  # a list of them will do
 
 
+def test_a_weak_number_gets_a_type_of_its_own():
+    """In a slice it has one, P(s) being a sum of arrays; so it has at the origin."""
+    moving, _ = trees.split([2.5, jnp.asarray(2.5), np.float32(2.5)])
+    assert [(leaf * jnp.ones(2, jnp.bfloat16)).dtype for leaf in moving] == [jnp.float32] * 3
+
+
 def test_where_all_leaves_move_nothing_is_fixed():
     tree = {"w": np.ones(2), "b": [jnp.zeros(3), None]}
     moving, fixed = trees.split(tree)

@@ -65,7 +65,7 @@ def split(tree) -> tuple[Any, Fixed | None]:
     leaves, structure = jax.tree.flatten(tree)
     kinds = tuple(map(_kind, leaves))
     of = lambda kind: tuple(leaf for leaf, its in zip(leaves, kinds, strict=True) if its == kind)
-    moving = [jnp.asarray(leaf) if kind == MOVES else None for leaf, kind in zip(leaves, kinds, strict=True)]
+    moving = [_as_array(leaf) if kind == MOVES else None for leaf, kind in zip(leaves, kinds, strict=True)]
     if set(kinds) <= {MOVES}:
         return structure.unflatten(moving), None
     return structure.unflatten(moving), Fixed(tuple(map(jnp.asarray, of(STAYS))), of(STATIC), kinds, structure)
@@ -104,8 +104,15 @@ def fitted(tree, like, name) -> Any:
     alike = lambda leaves, fixed: ([(path, jnp.shape(leaf)) for path, leaf in leaves], fixed and fixed.kinds)
     if alike(leaves, fixed) != alike(wanted, expected_fixed):
         raise ValueError(f"{name} is like {shapes(tree)}; expected it to be like the origin, {shapes(like)}")
-    values = [jnp.asarray(leaf, at.dtype) for (_, leaf), (_, at) in zip(leaves, wanted, strict=True)]
+    values = [leaf.astype(at.dtype) for (_, leaf), (_, at) in zip(leaves, wanted, strict=True)]
     return jax.tree.structure(expected).unflatten(values)
+
+
+def _as_array(leaf):
+    """A leaf as an array of a type of its own; weak, as a python float is, it would take that of what it meets."""
+    if isinstance(leaf, jax.Array) and not jax.typeof(leaf).weak_type:
+        return leaf
+    return jnp.asarray(leaf, jnp.result_type(leaf))
 
 
 def _kind(leaf):
