@@ -10,7 +10,7 @@ evaluations of C; and the tail of random search is extrapolated to the cost that
 Expect 10^3,914, 10^13,002 and 10^31,312 networks beside 10^80 atoms and some 10^10 evaluations a year. On the embedded
 digits the best of 6,000 random networks has C = 1.26, which descent passes after 22 steps; 2,000 steps, the same
 number of evaluations, bring it to 0.17. By the tail of the random draws that cost is never found: the tail ends
-at 0.97 (95 %: 0.51 to 1.25). The network is there all the same: random draws do not hint at what descent finds.
+at 0.97 (95 %: 0.52 to 1.25). The network is there all the same: random draws do not hint at what descent finds.
 """
 
 import math

@@ -35,9 +35,9 @@ PARTS = (0.01, 0.1)  # of the images, those that rise most
 class Settings(common.Trained):
     """What is trained, where it is cut, and how often the images are drawn anew."""
 
-    lines: int = setting(40, "random lines through the network, of which the bumpiest is taken", small=20)
+    lines: int = setting(40, "random lines through the network, of which the bumpiest is taken")
     half_width: float = setting(16.0, "where lines have bumps; 1 is the length of each neuron's own weights")
-    points: int = setting(161, "of each line, odd so that the network is one of them", small=81)
+    points: int = setting(161, "of each line, odd so that the network is one of them")
     line_points: int = setting(801, "of the line that is taken", small=201)
     resamples: int = setting(400, "of the images, with replacement", small=100)
 

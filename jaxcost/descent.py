@@ -61,14 +61,14 @@ def gradient(C, params) -> Any:
         >>> gradient(C, params).w[0].shape
         (16, 784)
     """
-    C, moving = cost.split(C, params)
-    return trees.join(C.fixed and C.fixed.zeros(), _gradient(C, moving))
+    fixed = trees.split(params)[1]
+    return trees.join(fixed and fixed.zeros(), _gradient(*cost.split(C, params)))
 
 
 def downhill(C, params) -> Any:
     """-grad C: of all directions of its length, the one along which C falls fastest."""
-    C, moving = cost.split(C, params)
-    return trees.join(C.fixed and C.fixed.zeros(), jax.tree.map(jnp.negative, _gradient(C, moving)))
+    fixed = trees.split(params)[1]
+    return trees.join(fixed and fixed.zeros(), jax.tree.map(jnp.negative, _gradient(*cost.split(C, params))))
 
 
 def gradient_norm(C, params) -> jax.Array:

@@ -20,7 +20,7 @@ import optax
 
 from jaxcost import cost, descent, devices, network, slices
 from jaxcost.data import Images
-from jaxcost.engine import blocks, quantities, sweep
+from jaxcost.engine import blocks, program, quantities, sweep
 
 LIMIT = 120  # seconds until a process that hangs says where, and ends
 SIZES, N = (12, 6, 4), 1003  # 17 x 59 images: no number of devices here divides them
@@ -58,11 +58,12 @@ ORIGIN, ALONG = params(10_001, 1.0), (params(10_002, 0.3), params(10_003, 0.3))
 
 def plane(C, path=None):
     """C on the plane, with all that can be kept of it."""
-    return slices.plane(C, ORIGIN, *ALONG, ALPHAS, BETAS, per_class=True, per_image=True, resume_file=path)
+    kept = dict.fromkeys(("per_class", "per_image", "accuracy"), True)
+    return slices.plane(C, ORIGIN, *ALONG, ALPHAS, BETAS, **kept, resume_file=path)
 
 
-def looked_at(C, fully=True):
-    """What is asked of a spread C, and where its images lie."""
+def looked_at(C, fully=True, bent=False):
+    """What is asked of a spread C, and where its images lie; derivatives, dear to compile, where they are wanted."""
     row = lambda shard: (shard.index[0].start or 0) // len(shard.data)
     kept = {
         "counts": C.spread.counts,
@@ -73,8 +74,9 @@ def looked_at(C, fully=True):
         "plane": plane(C),
     }
     if fully:
-        kept["accuracy"] = cost.accuracy(C, *ORIGIN)
+        kept["accuracy"] = cost.accuracy(C, ORIGIN)
         kept["values"] = slices.evaluate(C, ORIGIN, ALONG, FEW)
+    if bent:
         kept["derivatives"] = slices.derivatives(C, ORIGIN, ALONG, FEW)
     return kept
 
@@ -90,8 +92,7 @@ def with_an_odd_one(spread_out):
 
 def trained(C, batch):
     """A training run, all recorded."""
-    costs = lambda C, *params: C.per_image(*params)
-    watch = {"accuracy": jax.tree_util.Partial(cost.accuracy, C), "per_image": jax.tree_util.Partial(costs, C)}
+    watch = {"accuracy": lambda *p: cost.accuracy(C, p), "per_image": lambda *p: C.per_image(*p)}
     options = {"steps": STEPS, "batch": batch, "every": EVERY, "watch": watch, "keep": True}
     return descent.descend(jax.random.key(7), C, ORIGIN, SGD, **options)
 
@@ -99,48 +100,48 @@ def trained(C, batch):
 def raised(number, C, mesh=None):
     """The first so many of eleven networks."""
     keys, init = jax.random.split(jax.random.key(8), NETWORKS)[:number], lambda key: network.init(key, SIZES)
-    watch = {"accuracy": jax.tree_util.Partial(cost.accuracy, C), "again": C}
+    watch = {"accuracy": lambda *p: cost.accuracy(C, p), "again": C}
     options = {"steps": STEPS, "batch": BATCH, "every": EVERY, "watch": watch, "keep": True, "mesh": mesh}
     return descent.ensemble(keys, C, init, SGD, **options)
 
 
 def counted(numbers, stop=None):
-    """`sweep._run`, which notes how many points each tile has, and is interrupted in the tile of this number."""
-    program = sweep._run
+    """`program._run`, which notes how many points each tile has, and is interrupted in the tile of this number."""
+    original = program._run
 
     def run(*args):
         numbers.append(len(args[-1]))
         if len(numbers) == stop:
             raise KeyboardInterrupt
-        return program(*args)
+        return original(*args)
 
     return run
 
 
 def stopped(C, path):
     """The plane, stopped in its second tile, taken up, and read back; and the points of the tiles of each."""
-    program, seen = sweep._run, {"planes": [], "tiles": []}
+    original, seen = program._run, {"planes": [], "tiles": []}
     for stop in (2, None, None):
         seen["tiles"].append([])
-        sweep._run = counted(seen["tiles"][-1], stop)
+        program._run = counted(seen["tiles"][-1], stop)
         try:
             seen["planes"].append(plane(C, path))
         except KeyboardInterrupt:
             seen["planes"].append("interrupted")
         finally:
-            sweep._run = program
+            program._run = original
     return seen | {"file": path.exists()}
 
 
 def by_another_clock(C, step):
     """C at many points, by a clock that shows so many seconds more at each look; and the points of the tiles."""
-    program, watch, ticks, tiles = sweep._run, sweep.time, itertools.count(), []
-    sweep._run = counted(tiles)
+    original, watch, ticks, tiles = program._run, sweep.time, itertools.count(), []
+    program._run = counted(tiles)
     sweep.time = SimpleNamespace(perf_counter=lambda: step * next(ticks))
     try:
         return {"values": slices.evaluate(C, ORIGIN, ALONG, MANY), "tiles": tiles}
     finally:
-        sweep._run, sweep.time = program, watch
+        program._run, sweep.time = original, watch
 
 
 def refused(f, *args):
@@ -171,7 +172,7 @@ def rows(folder):
     C = over_eight((8, 1), N)
     kept = {
         "8x1 of 1003": looked_at(C),
-        "3x2 of 1003": looked_at(over_eight((3, 2), N, 50)),
+        "3x2 of 1003": looked_at(over_eight((3, 2), N, 50), bent=True),
         "8x1 of 5": looked_at(over_eight((8, 1), 5), fully=False),
         "3x2 of 8": looked_at(over_eight((3, 2), 8, 2), fully=False),
         "odd": {
@@ -200,13 +201,13 @@ def columns(folder):
     kept["other meshes"] = [refused(plane, other, folder / "plane.npz") for other in (apart, whole, C)]
     kept["mini-batches"], kept["whole batches"] = trained(S, BATCH), trained(apart, None)
     kept["11 networks"], kept["3 networks"] = raised(11, C, devices.mesh()), raised(3, C, devices.mesh(3, 2))
-    points = jax.ShapeDtypeStruct((2, 16, 2), np.float32)
+    points, key = jax.ShapeDtypeStruct((2, 16, 2), np.float32), jax.random.key(0)
     kept["moved"] = {
-        "all images": moved(jax.jit(lambda C: blocks.everywhere(C.images, C.spread)), S),
+        "all images": moved(jax.jit(lambda C: blocks.replicated(C.images, C.spread)), S),
         "C": moved(jax.jit(lambda C: C(*ORIGIN)), S),
         "gradient": moved(jax.jit(lambda C: descent.gradient(C, ORIGIN)), S),
-        "plane": moved(sweep._at_points, quantities.VALUES, 37, S, ORIGIN, ALONG, points, 16),
-        "mini-batches": moved(descent._descend, jax.random.key(0), S, ORIGIN, {}, SGD, 1, BATCH, 1, False),
+        "plane": moved(program._at_points, quantities.VALUES, 37, (S,), (ORIGIN, ALONG), points, 16),
+        "mini-batches": moved(descent._descend, key, S, ORIGIN, SGD.init(ORIGIN), None, 0, {}, SGD, 1, BATCH, 1, False),
     }
     return kept
 
@@ -221,7 +222,7 @@ def processes(folder):
 
     S, everything, size = over(1), cost.Cost(images(range(N))), 2 * number
     kept = {
-        f"{size}x1 of 1003": looked_at(S),
+        f"{size}x1 of 1003": looked_at(S, fully=number == 2, bent=number == 2),
         f"{size}x1 of {FEW_CUTS[number][-1]}": looked_at(over(1, FEW_CUTS), fully=False),
         "odd": {f"{size}x1 of 1003": with_an_odd_one(lambda odd: over(1, CUTS, odd))},
         "stopped": stopped(S, folder / "plane.npz"),
@@ -239,7 +240,7 @@ def processes(folder):
         "different": refused(over, 4),
         "as many others": refused(over, 4, ((), (), (0, 400, 800))),
         "clocks": by_another_clock(S, 0.1 * (here + 1)),
-        "labels": (quantities.classes(labels), cost.accuracy(labels, *ORIGIN)),
+        "labels": (quantities.number_of_classes(labels), cost.accuracy(labels, ORIGIN)),
         "mini-batches": trained(S, BATCH),
         "5 networks": raised(5, everything, devices.mesh()),
     }

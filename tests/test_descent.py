@@ -319,6 +319,8 @@ def test_only_floating_leaves_learn_and_all_others_stay():
     (found,) = descent.gradient(C, start)
     close((found["w"], found["c"]), slope)
     assert (found["power"], found["act"]) == (0, jnp.tanh)
+    of_moving, moving = descent.gradient(*cost.split(C, start)), cost.split(C, start)[1]
+    assert jax.tree.structure(of_moving) == jax.tree.structure(moving)
     (down,) = descent.downhill(C, start)
     close((down["w"], down["c"]), jax.tree.map(jnp.negative, slope))
     run = descent.descend(keys[2], C, start, optax.sgd(0.1), steps=2, keep=True, watch={"again": C})

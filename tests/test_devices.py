@@ -14,12 +14,16 @@ import time
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import on_devices
+import optax
 import pytest
 from on_devices import ALONG, ALPHAS, BATCH, BETAS, FEW, MANY, ODD, ORIGIN, SIZES, N
 
-from jaxcost import cost, descent, devices, network
+from jaxcost import cost, descent, devices, network, slices
+from jaxcost.directions import Frame
+from jaxcost.engine import trees
 
 EPS = np.finfo(np.float32).eps
 POINTS = np.float32(np.stack(np.meshgrid(ALPHAS, BETAS, indexing="ij"), -1)).reshape(-1, 2)
@@ -40,7 +44,8 @@ COUNTS = {  # the images of each part; a part that has fewer than another is fil
 RUNS = {"eight": ("rows", "columns"), "two": ("processes",) * 2, "three": ("processes",) * 3}
 SEE = {"eight": 1, "two": 2, "three": 3}  # processes that see the same: the two cases of eight devices are one
 PLACES = [(where, i, name) for where, name in COUNTS for i in range(SEE[where])]
-FULLY = [place for place in PLACES if "1003" in place[2] and place[2][:3] not in ("2x2", "1x4")]
+FULLY = [("eight", 0, f"{mesh} of 1003") for mesh in ("8x1", "4x2", "3x2", "1x8")]
+FULLY += [("two", i, "4x1 of 1003") for i in (0, 1)]
 named = functools.partial(pytest.mark.parametrize, "place", ids=lambda place: " ".join(map(str, place)))
 everywhere, where_fully_seen, in_later_processes = named(PLACES), named(FULLY), named([p for p in PLACES if p[1]])
 in_processes = pytest.mark.parametrize(
@@ -67,8 +72,8 @@ def together(commands, folder, limit, **environment):
             process.kill()
             process.wait()
     if any(code != 0 for code in codes):
-        said = "\n".join(f"{log.name}:\n{log.read_text(errors='replace')[-5000:]}" for log in logs)
-        pytest.fail(f"the processes ended with {codes} (None: not in {limit} s)\n{said}")
+        told = "\n".join(f"{log.name}:\n{log.read_text(errors='replace')[-5000:]}" for log in logs)
+        pytest.fail(f"the processes ended with {codes} (None: not in {limit} s)\n{told}")
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +228,12 @@ def test_the_standard_error_on_a_plane(look):
 
 
 @everywhere
+def test_the_accuracy_on_a_plane(look):
+    accuracy = [exact_accuracy(network_at(s), look[1]) for s in np.float64(POINTS)]
+    close(look[0]["plane"].accuracy, np.reshape(accuracy, (7, 5)))
+
+
+@everywhere
 def test_the_costs_of_images_on_a_plane(look):
     close(look[0]["plane"].per_image, on_the_plane(look[1]).reshape(7, 5, -1))
 
@@ -252,7 +263,7 @@ def test_fewer_points_than_devices(look):
     close(look[0]["values"], at_points(look[1], np.float32(FEW)).mean(1))
 
 
-@where_fully_seen
+@named([place for place in FULLY if place[2][:3] in ("3x2", "4x1")])
 def test_derivatives_along_a_plane(look):
     values, gradients, hessians = look[0]["derivatives"]
     points = np.float64(np.float32(FEW))
@@ -284,14 +295,14 @@ def test_an_image_that_fills_up_other_parts_too_is_counted_once(where, name, val
     n = int(name.split()[-1])
     for kept in seen(where):
         number, each = kept["odd"][name]
-        there = each[ODD.index(value)]
+        here = each[ODD.index(value)]
         costs, images = on_the_plane(on_devices.images(range(n))), on_devices.images(range(n), (number, value))
         others, label = np.arange(n) != number, images.y.argmax(1)
         at_origin, odd = exact(ORIGIN, images)[0], on_the_plane(images)[:, number]
-        close(there["C"], at_origin.mean())
-        close(there["per_image"][number], at_origin[number])
-        close(there["per_image"][others], at_origin[others])
-        plane = there["plane"]
+        close(here["C"], at_origin.mean())
+        close(here["per_image"][number], at_origin[number])
+        close(here["per_image"][others], at_origin[others])
+        plane = here["plane"]
         close(plane.values, on_the_plane(images).mean(1).reshape(7, 5))
         assert plane.nonfinite == (0 if np.isfinite(value) else 35)
         close(plane.per_image[..., number], odd.reshape(7, 5))
@@ -362,25 +373,25 @@ def test_the_first_process_alone_writes_the_file_and_needs_it(where, i, seen):
 
 def test_a_file_of_another_mesh_is_refused(seen):
     """By eight devices in another mesh, or one device; by all processes, though the first alone reads the file."""
-    assert [said.split("mesh")[1] for said in seen("eight")[0]["other meshes"]] == [
-        f" ([{{'images': 4, 'points': 2}}, [251, 251, 251, 250]], expected {mesh})"
+    assert [told.split("mesh")[1] for told in seen("eight")[0]["other meshes"]] == [
+        f" ([{{'images': 4, 'points': 2}}, [[251, 251, 251, 250]]], expected {mesh})"
         for mesh in (
-            "[{'images': 8, 'points': 1}, [126, 126, 126, 125, 125, 125, 125, 125]]",
-            "[{'images': 1, 'points': 8}, [1003]]",
+            "[{'images': 8, 'points': 1}, [[126, 126, 126, 125, 125, 125, 125, 125]]]",
+            "[{'images': 1, 'points': 8}, [[1003]]]",
             "None",
         )
     ]
     first, second = (kept["other meshes"][0] for kept in seen("two"))
-    assert "mesh ([{'images': 4, 'points': 1}, [200, 200, 302, 301]], expected [{'images': 2, 'points': 2}" in first
+    assert "mesh ([{'images': 4, 'points': 1}, [[200, 200, 302, 301]]], expected [{'images': 2, 'points': 2}" in first
     assert "belongs to other settings, as the first process says" in second
 
 
 @pytest.mark.parametrize("i", [0, 1])
 def test_processes_whose_clocks_differ_compute_the_same_tiles(i, seen):
-    there, first = seen("two")[i]["clocks"], seen("two")[0]["clocks"]
-    assert there["tiles"] == first["tiles"]
-    assert len(there["tiles"]) > 2
-    close(there["values"], at_points(on_devices.images(range(N)), np.float32(MANY)).mean(1))
+    here, first = seen("two")[i]["clocks"], seen("two")[0]["clocks"]
+    assert here["tiles"] == first["tiles"]
+    assert len(here["tiles"]) > 2
+    close(here["values"], at_points(on_devices.images(range(N)), np.float32(MANY)).mean(1))
 
 
 @pytest.mark.parametrize("i", [0, 1])
@@ -431,9 +442,9 @@ def test_a_process_without_images_is_refused_by_all(where, i, seen):
 
 @pytest.mark.parametrize("i", [0, 1])
 def test_processes_with_different_images_are_refused_if_the_mesh_has_one_row(i, seen):
-    said = "the processes hold [400, 603] images, expected the same ones each, since the mesh has one row"
-    assert seen("two")[i]["different"] == said
-    assert seen("two")[i]["as many others"] == said.replace("603", "400")
+    told = "the processes hold [400, 603] images, expected the same ones each, since the mesh has one row"
+    assert seen("two")[i]["different"] == told
+    assert seen("two")[i]["as many others"] == told.replace("603", "400")
 
 
 @pytest.mark.parametrize("i", [0, 1, 2])
@@ -454,7 +465,7 @@ def test_images_are_spread_once_and_either_images_or_networks():
     S = devices.spread(C, devices.mesh())
     with pytest.raises(ValueError, match="spread already"):
         devices.spread(S, devices.mesh())
-    with pytest.raises(ValueError, match="where networks are dealt"):
+    with pytest.raises(ValueError, match="where networks are shared out"):
         on_devices.raised(2, S, devices.mesh())
     with pytest.raises(ValueError, match=r"hold \[0\] images, expected"):
         devices.spread(cost.Cost(C.images[:0]), devices.mesh())
@@ -465,6 +476,81 @@ def test_a_spread_cost_knows_how_many_images_there_are():
     assert S.n == 5
     with pytest.raises(ValueError, match="batch=6, expected 1 to 5"):
         descent.descend(jax.random.key(0), S, ORIGIN, on_devices.SGD, steps=1, batch=6)
+
+
+# a tree of which not all moves, on the two devices of this process
+
+
+def mixed(seed, which=(2, 0, 3, 1), steps=3):
+    """A model's parameters that hold whole numbers and truths that it reads, a key, and a function."""
+    rng, key = np.random.default_rng(seed), jax.random.key(5)
+    draw = lambda *shape: jnp.asarray(rng.normal(size=shape), jnp.float32)
+    fixed = {"which": jnp.array(which), "off": np.arange(12) % 5 == 0, "key": key, "act": jnp.tanh, "times": 2}
+    return ({"w": draw(4, 12), "b": draw(4), "steps": jnp.array(steps), **fixed},)
+
+
+def mixed_model(x, p):
+    z = p["w"] @ jnp.where(p["off"], 0, x) + p["b"] * p["steps"]
+    return p["act"](z)[p["which"]] * p["times"] + jax.random.normal(p["key"], (4,))
+
+
+def mixed_in_numpy(p, images):
+    """The cost of each image, in float64."""
+    w, b, x = np.float64(p["w"]), np.float64(p["b"]), np.where(p["off"], 0, np.float64(images.x))
+    noise = np.float64(jax.random.normal(jax.random.key(5), (4,)))
+    a = np.tanh(x @ w.T + b * int(p["steps"]))[:, np.asarray(p["which"])] * 2 + noise
+    return ((a - images.y) ** 2).sum(1)
+
+
+def seen_of_mixed(C, mesh=None):
+    """All that is asked of a C of a mixed tree; floating leaves alone, in which nothing else differs."""
+    (origin, u, v), points = (mixed(seed) for seed in (1, 2, 3)), [[0.0, 0.0], [0.3, -0.1], [-1.0, 0.5]]
+    options = {"steps": 4, "batch": 5, "every": 2, "watch": {"accuracy": lambda *p: cost.accuracy(C, p)}}
+    run = descent.descend(jax.random.key(1), C, origin, on_devices.SGD, keep=True, **options)
+    kept = {
+        "C": C(*origin),
+        "per_image": C.per_image(*origin),
+        "accuracy": cost.accuracy(C, origin),
+        "gradient": descent.gradient(C, origin),
+        "values": slices.evaluate(C, origin, (u, v), points),
+        "run": (run.params, run.trajectory, run.costs, run.watched),
+    }
+    return jax.tree.map(np.asarray, trees.moving(kept))
+
+
+def test_a_tree_of_which_not_all_moves_gives_over_devices_the_numbers_of_one():
+    alone = cost.Cost(on_devices.images(range(23)), mixed_model)
+    spread, here = devices.spread(alone, devices.mesh(2)), seen_of_mixed(alone)
+    close(seen_of_mixed(spread), here, 2e-6)
+    frame = Frame(mixed(1), (mixed(2), mixed(3)))
+    close(here["per_image"], mixed_in_numpy(mixed(1)[0], alone.images))
+    close(here["values"][1], mixed_in_numpy(frame.at([0.3, -0.1])[0], alone.images).mean())
+    sharing = devices.spread(alone, devices.mesh(1, 2))
+    close(slices.evaluate(sharing, *frame, [[0.0, 0.0], [0.3, -0.1], [-1.0, 0.5]]), here["values"])
+    for other in ({"which": (0, 1, 2, 3)}, {"steps": 4}):  # what does not move is read, and not another time's
+        (params,) = mixed(1, **other)
+        close(spread(params), mixed_in_numpy(params, alone.images).mean())
+
+
+def test_networks_of_which_not_all_moves_are_shared_out():
+    """Each with whole numbers of its own, three over two devices."""
+    C = cost.Cost(on_devices.images(range(23)), mixed_model)
+    keys, rates = jax.random.split(jax.random.key(2), 3), jnp.array([0.1, 0.2, 0.3])
+
+    def init(key):
+        (params,) = mixed(1)
+        which = jax.random.permutation(key, 4)
+        return ({**params, "w": params["w"] + jax.random.normal(key, (4, 12)), "which": which},)
+
+    options = {"steps": 4, "batch": 5, "every": 2, "each": rates}
+    one, two = (descent.ensemble(keys, C, init, optax.sgd, mesh=mesh, **options) for mesh in (None, devices.mesh()))
+    close(trees.moving(two._replace(steps=())), trees.moving(one._replace(steps=())), 2e-6)
+    assert len({tuple(which) for which in two.params[0]["which"].tolist()}) > 1
+    for i in range(3):
+        (params,) = two.network(i).params
+        assert (params["act"], params["times"]) == (jnp.tanh, 2)
+        np.testing.assert_array_equal(params["which"], one.params[0]["which"][i])
+        close(two.costs[i, -1], mixed_in_numpy(params, C.images).mean(), 2e-6)
 
 
 def test_a_process_that_fails_ends_the_others_and_its_words_are_shown(tmp_path):

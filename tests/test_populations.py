@@ -1,6 +1,6 @@
-"""Many slices at once are each of them alone, and what is said of them holds with the confidence that it says."""
+"""Many slices at once are each of them alone, and one floor judges them all."""
 
-import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxcost import cost, data, directions, network, populations, slices
+from jaxcost import cost, data, directions, network, populations, slices, statistics
 from jaxcost.data import Images
+from jaxcost.directions import Frame
 from jaxcost.engine import sweep
 from jaxcost.measures import bumpiness
 
 SIZES = (12, 6, 4)
+KEYS = jax.random.split(jax.random.key(1), 4)
 
 
 def problem(n=37, **options):
@@ -34,38 +36,105 @@ def exact(C, params):
     return ((a - y) ** 2).sum(1).mean()
 
 
-def moved(origin, along, s):
-    return jax.tree.map(
-        lambda p, *d: p + sum(c * a for c, a in zip(np.float64(s), d, strict=True)), *as64((origin, *along))
-    )
+def exact_at(C, frame, s):
+    """The cost in numpy, in float64, at coordinates s of a frame of recipes."""
+    along = [one.of(frame.origin) for one in frame.directions]
+    move = lambda p, *ds: p + sum(c * d for c, d in zip(np.float64(s), ds, strict=True))
+    return exact(C, jax.tree.map(move, *as64((frame.origin, *along))))
 
 
-KEYS = jax.random.split(jax.random.key(1), 4)
+# about one network
 
 
-# the grids
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_slices_about_a_network_go_through_it_in_other_directions_for_every_key(k):
+    _, params = problem()
+    frames = populations.about(KEYS[:2], params, k)
+    drawn = [[one.of(params) for one in frame.directions] for frame in frames]
+    for key, frame, along in zip(KEYS, frames, drawn, strict=False):
+        assert frame.origin is params
+        assert len(along) == k
+        for found, expected in zip(along, directions.random(key, params, k), strict=True):
+            np.testing.assert_array_equal(found.w[0], expected.w[0])
+        for u in along:
+            for d, p in zip(u.w, params.w, strict=True):
+                np.testing.assert_allclose(np.linalg.norm(d, axis=1), np.linalg.norm(p, axis=1), rtol=1e-5)
+            assert all(np.all(np.asarray(b) == 0) for b in u.b)
+    all_of_them = [*drawn[0], *drawn[1]]
+    for i in range(2 * k):
+        for j in range(i):
+            assert abs(directions.cosine(all_of_them[i], all_of_them[j])) < 0.6
+
+
+def test_options_reach_the_directions():
+    """The kernels of Flax are `[from, to]`: a neuron's weights are a column."""
+    params = ({"kernel": jax.random.normal(KEYS[0], (5, 3)), "bias": jnp.array([1.0, 2.0, 3.0])},)
+    frames = populations.about(KEYS, params, 2, axis=-1, biases="entry")
+    for frame in frames:
+        for recipe in frame.directions:
+            (u,) = recipe.of(params)
+            lengths = [np.linalg.norm(p["kernel"], axis=0) for p in (u, params[0])]
+            np.testing.assert_allclose(*lengths, rtol=1e-5)
+            np.testing.assert_allclose(np.abs(u["bias"]), [1, 2, 3], rtol=1e-5)
+    (drawn,) = populations.about(KEYS[:1], params, normalize=None)
+    (expected,) = directions.random(KEYS[0], params, normalize=None)
+    np.testing.assert_array_equal(drawn.directions[0].of(params)[0]["kernel"], expected[0]["kernel"])
+
+
+# at any points, on a grid, at several scales
 
 
 @pytest.mark.parametrize("k", [1, 2])
-def test_grids_are_the_slices_one_at_a_time_at_every_scale(k):
+def test_every_slice_is_the_one_at_a_time(k):
     C, params = problem()
-    draw, scales, points = populations.about(params, k), [1e-3, 0.7, 20.0], 9
-    found = populations.grids(KEYS, C, draw, scales, points=points)
+    frames = populations.about(KEYS[:3], params, k, biases="vector")
+    points = np.random.default_rng(0).normal(size=(6, k))
+    axes = [[-1.0, 0.3, 2.0], [0.0, 0.5]][:k]
+    values, (costs, gradients, hessians), grids = (
+        f(C, frames, points)
+        for f in (populations.evaluate, populations.derivatives, lambda *_: populations.grid(C, frames, axes))
+    )
+    assert values.shape == costs.shape == (3, 6)
+    assert gradients.shape == (3, 6, k)
+    assert hessians.shape == (3, 6, k, k)
+    assert grids.frames == tuple(frames)
+    for i, frame in enumerate(frames):
+        np.testing.assert_allclose(values[i], [exact_at(C, frame, s) for s in points], rtol=2e-6)
+        alone = slices.grid(C, *frame, axes)
+        np.testing.assert_array_equal(grids.values[i], alone.values)
+        for axis, expected in zip(grids.axes, alone.axes, strict=True):
+            np.testing.assert_array_equal(axis, expected)
+    for found, expected in zip(
+        (costs[0], gradients[0], hessians[0]), slices.derivatives(C, *frames[0], points), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    on_grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, k)
+    assert populations.floor(C, frames, on_grid, grids.values.reshape(3, -1)) == grids.floor > 0
+    (only,) = [populations.floor(C, frames[:1], on_grid, grids.values[:1].reshape(1, -1))]
+    assert only == slices.floor(C, *frames[0], on_grid, grids.values[0].ravel())
+
+
+def test_zoomed_slices_are_those_one_at_a_time_at_every_scale():
+    C, params = problem()
+    scales, points = [1e-3, 0.7, 20.0], 9
+    frames = populations.about(KEYS, params, 2)
+    found = populations.zoom(C, frames, scales, points=points)
     assert len(found) == 3
     for half_width, population in zip(scales, found, strict=True):
-        assert population.values.shape == (4, *(points,) * k)
+        assert population.values.shape == (4, points, points)
         assert population.at_nodes is population.hessians is None
-        np.testing.assert_allclose(population.axes, [np.linspace(-half_width, half_width, points)] * k)
-        for key, values in zip(KEYS, population.values, strict=True):
-            alone = slices.grid(C, *draw(key), population.axes)
+        assert population.frames == tuple(frames)
+        np.testing.assert_allclose(population.axes, [np.linspace(-half_width, half_width, points)] * 2)
+        for frame, values in zip(frames, population.values, strict=True):
+            alone = slices.grid(C, *frame, population.axes)
             np.testing.assert_allclose(values, alone.values, rtol=1e-6)
             assert values.dtype == alone.values.dtype == np.float32
 
 
 def test_at_the_nodes_and_with_bends_they_are_what_slices_say():
     C, params = problem()
-    draw = populations.about(params, 2)
-    found = populations.grids(KEYS[:2], C, draw, [0.5, 3.0], points=4, nodes=5, bends=3)
+    frames = populations.about(KEYS[:2], params, 2)
+    found = populations.zoom(C, frames, [0.5, 3.0], points=4, nodes=5, bends=3)
     for half_width, population in zip([0.5, 3.0], found, strict=True):
         assert population.values.shape == (2, 4, 4)
         assert population.at_nodes.shape == (2, 5, 5)
@@ -74,49 +143,49 @@ def test_at_the_nodes_and_with_bends_they_are_what_slices_say():
         nodes = np.stack(np.meshgrid(by_hand, by_hand, indexing="ij"), -1).reshape(-1, 2)
         coarse = np.linspace(-half_width, half_width, 3)
         bends = np.stack(np.meshgrid(coarse, coarse, indexing="ij"), -1).reshape(-1, 2)
-        for i, key in enumerate(KEYS[:2]):
-            np.testing.assert_allclose(population.at_nodes[i].ravel(), slices.evaluate(C, *draw(key), nodes), rtol=1e-6)
-            expected = slices.derivatives(C, *draw(key), bends)[2]
+        for i, frame in enumerate(frames):
+            np.testing.assert_allclose(population.at_nodes[i].ravel(), slices.evaluate(C, *frame, nodes), rtol=1e-6)
+            expected = slices.derivatives(C, *frame, bends)[2]
             np.testing.assert_allclose(population.hessians[i], expected, rtol=1e-4, atol=1e-5)
-            np.testing.assert_allclose(
-                population.values[i], slices.grid(C, *draw(key), population.axes).values, rtol=1e-6
-            )
+            np.testing.assert_allclose(population.values[i], slices.grid(C, *frame, population.axes).values, rtol=1e-6)
 
 
-def test_a_chebyshev_number_of_a_population_is_that_of_its_lines():
-    """C along one weight of a linear model is a parabola: three coefficients."""
+def test_a_population_is_measured_by_its_nodes_and_hessians_too():
+    """C along one weight of a linear model is a parabola: three coefficients, and it bends upwards."""
     C = cost.Cost(Images(jnp.ones((5, 1)), jnp.zeros((5, 1))), lambda x, w: w * x)
-    draw = lambda key: ((jnp.ones(1),), ((jax.random.normal(key, (1,)),),))
-    (found,) = populations.grids(KEYS, C, draw, [2.0], points=11, nodes=17, bends=3)
-    measured = populations.measured(found)
-    assert measured.chebyshev.tolist() == [3, 3, 3, 3]
+    slopes = np.array([0.5, -1.0, 2.0])
+    frames = [Frame((jnp.ones(1),), ((jnp.full(1, slope),),)) for slope in slopes]
+    (found,) = populations.zoom(C, frames, [2.0], points=11, nodes=17, bends=3)
+    measured = bumpiness.measure_each(found)
+    assert measured.chebyshev.tolist() == [3, 3, 3]
     np.testing.assert_allclose(measured.bowl, 1)
-    assert measured.negative_curvature.tolist() == [0] * 4
-    slopes = [draw(key)[1][0][0][0] for key in KEYS]
+    assert measured.negative_curvature.tolist() == [0] * 3
     np.testing.assert_allclose(found.hessians[:, :, 0, 0], np.square(slopes)[:, None] * [[2, 2, 2]], rtol=1e-5)
+
+
+# one floor
 
 
 @pytest.mark.parametrize("draws", [1, 3, 40])
 def test_the_floor_is_no_less_than_the_largest_error_against_float64(draws):
     C, params = problem(n=60)
-    keys, draw = jax.random.split(jax.random.key(5), draws), populations.about(params)
-    for population in populations.grids(keys, C, draw, [1e-3, 1.0, 30.0], points=21):
+    frames = populations.about(jax.random.split(jax.random.key(5), draws), params)
+    for population in populations.zoom(C, frames, [1e-3, 1.0, 30.0], points=21):
         errors = [
-            abs(exact(C, moved(*draw(key), [np.float32(s)])) - values[i])
-            for key, values in zip(keys, population.values, strict=True)
+            abs(exact_at(C, frame, [np.float32(s)]) - values[i])
+            for frame, values in zip(frames, population.values, strict=True)
             for i, s in enumerate(population.axes[0])
         ]
         assert max(errors) <= population.floor < 40 * max(errors)
 
 
 def test_the_floor_of_digits_is_no_less_either():
-    train = data.digits()[0][:100]
-    C, params = cost.Cost(train), network.init(jax.random.key(0))
-    keys, draw = jax.random.split(jax.random.key(5), 20), populations.about(params)
-    (population,) = populations.grids(keys, C, draw, [0.5], points=11)
+    C, params = cost.Cost(data.digits()[0][:100]), network.init(jax.random.key(0))
+    frames = populations.about(jax.random.split(jax.random.key(5), 20), params)
+    (population,) = populations.zoom(C, frames, [0.5], points=11)
     errors = [
-        abs(exact(C, moved(*draw(key), [np.float32(s)])) - values[i])
-        for key, values in zip(keys, population.values, strict=True)
+        abs(exact_at(C, frame, [np.float32(s)]) - values[i])
+        for frame, values in zip(frames, population.values, strict=True)
         for i, s in enumerate(population.axes[0])
     ]
     assert max(errors) <= population.floor < 40 * max(errors)
@@ -127,8 +196,7 @@ def test_noise_in_the_middle_of_lines_is_found_though_each_is_compared_at_few_po
     big = lambda p: 1e4 * jnp.exp(-((10 * p) ** 2))  # added and taken away again: what is left is rounded coarsely
     f = lambda x, p: (p * p + big(p) * x) - big(p) * x
     C = cost.Cost(Images(jnp.ones(2), jnp.zeros(2)), f, lambda a, y: a)
-    draw = lambda key: ((jnp.zeros(()),), ((jnp.ones(()),),))
-    (lines,) = populations.grids(jax.random.split(jax.random.key(0), draws), C, draw, [1.0], points=101)
+    (lines,) = populations.zoom(C, [Frame((jnp.zeros(()),), ((jnp.ones(()),),))] * draws, [1.0], points=101)
     error = np.abs(lines.values - lines.axes[0] ** 2).max()
     assert error > 1e-4
     assert lines.floor > error
@@ -137,47 +205,68 @@ def test_noise_in_the_middle_of_lines_is_found_though_each_is_compared_at_few_po
 def test_one_floor_judges_all_that_of_the_worst():
     """One slice of costs a million times the others': its noise is theirs too."""
     C = cost.Cost(Images(jnp.ones((7, 1)), jnp.zeros((7, 1))), lambda x, w: x * w + 0.1)
-    sizes = iter([1.0, 1e3, 1.0])
-    draw = lambda key: ((jnp.full(1, next(sizes)),), ((jnp.ones(1),),))
-    (found,) = populations.grids(KEYS[:3], C, draw, [0.1], points=5)
+    frames = [Frame((jnp.full(1, size),), ((jnp.ones(1),),)) for size in (1.0, 1e3, 1.0)]
+    (found,) = populations.zoom(C, frames, [0.1], points=5)
     assert found.floor >= np.finfo(np.float32).eps * 1e6
     assert found.floor < 1e2 * np.finfo(np.float32).eps * 1e6
+    assert found.floor == max(populations.zoom(C, [frame], [0.1], points=5)[0].floor for frame in frames)
 
 
-def test_a_draw_may_make_a_new_network_for_every_key():
+def test_where_nothing_is_finite_there_is_no_noise():
+    C, params = problem()
+    frames = populations.about(KEYS[:2], params)
+    assert populations.floor(C, frames, [[0.0], [1.0]], np.full((2, 2), np.nan)) == 0
+    some = np.array([[np.nan, np.nan], [exact_at(C, frames[1], [0]), np.inf]], np.float32)
+    assert 0 < populations.floor(C, frames, [[0.0], [1.0]], some) < 1e-5
+
+
+# many networks
+
+
+def test_each_slice_may_have_a_network_of_its_own():
     C, _ = problem()
-
-    def draw(key):
-        mine, way = jax.random.split(key)
-        return populations.about(network.init(mine, SIZES))(way)
-
-    (found,) = populations.grids(KEYS, C, draw, [1.0], points=3)
-    for key, values in zip(KEYS, found.values, strict=True):
-        origin, _ = draw(key)
-        assert values[1] == pytest.approx(exact(C, origin), rel=1e-6)
+    networks = [network.init(key, SIZES) for key in KEYS]
+    frames = [populations.about(KEYS[:1], one)[0] for one in networks]
+    (found,) = populations.zoom(C, frames, [1.0], points=3)
+    for one, values, frame in zip(networks, found.values, found.frames, strict=True):
+        assert values[1] == pytest.approx(exact(C, one), rel=1e-6)
+        assert values[2] == pytest.approx(exact_at(C, frame, [1.0]), rel=1e-5)
+        np.testing.assert_allclose(C(*frame.at([1.0])), values[2], rtol=1e-5)
     assert len(set(found.values[:, 1].tolist())) == 4
+    lines = [Frame(networks[0], (directions.between(networks[0], end),)) for end in networks[1:]]
+    ends = populations.evaluate(C, lines, [[0.0], [1.0]])
+    np.testing.assert_allclose(ends[:, 0], exact(C, networks[0]), rtol=1e-6)
+    np.testing.assert_allclose(ends[:, 1], [exact(C, end) for end in networks[1:]], rtol=1e-5)
 
 
-@pytest.mark.parametrize("k", [1, 2, 3])
-def test_slices_about_a_network_go_through_it_along_other_ways_for_every_key(k):
-    _, params = problem()
-    origin, along = populations.about(params, k)(KEYS[0])
-    assert origin is params
-    assert len(along) == k
-    for u in along:
-        for d, p in zip(u.w, params.w, strict=True):
-            np.testing.assert_allclose(np.linalg.norm(d, axis=1), np.linalg.norm(p, axis=1), rtol=1e-5)
-        assert all(np.all(np.asarray(b) == 0) for b in u.b)
-    _, others = populations.about(params, k)(KEYS[1])
-    ways = [*along, *others]
-    for i in range(2 * k):
-        for j in range(i):
-            assert abs(directions.cosine(ways[i], ways[j])) < 0.6
+def test_networks_may_differ_in_what_does_not_move():
+    """Each has a counter, a key and a flag of its own, and one program serves them all."""
+    traces = []
+
+    def f(x, p):
+        traces.append(x)
+        return jnp.where(p["flag"], p["w"] * x * p["count"] + jax.random.uniform(p["key"], dtype=jnp.float32), 0)
+
+    C = cost.Cost(Images(jnp.arange(6.0).reshape(3, 2), jnp.zeros((3, 2))), f)
+    origin = lambda i: ({"w": jnp.array(0.5 + i), "count": jnp.array(i), "flag": jnp.array(i != 1), "key": KEYS[i]},)
+    frames = [Frame(origin(i), directions.recipes(KEYS[i], normalize=None)) for i in range(3)]
+    found = populations.evaluate(C, frames, [[0.0], [2.0]])
+    once = len(traces)
+    np.testing.assert_array_equal(populations.evaluate(C, frames[::-1], [[0.0], [2.0]]), found[::-1])
+    assert len(traces) == once
+    x = np.arange(6.0).reshape(3, 2)
+    for i, (frame, values) in enumerate(zip(frames, found, strict=True)):
+        d = frame.directions[0].of(frame.origin)[0]["w"]
+        for s, value in zip((0.0, 2.0), values, strict=True):
+            a = np.float64(0.5 + i + s * d) * x * i + float(jax.random.uniform(KEYS[i]))
+            np.testing.assert_allclose(value, 0 if i == 1 else (a**2).sum(1).mean(), rtol=1e-5)
+            np.testing.assert_allclose(C(*frame.at([s])), value, rtol=1e-5)
+    assert populations.floor(C, frames, [[0.0], [2.0]], found) < 1e-6 * found.max()
 
 
 def test_float64_networks_have_float64_populations(x64):
     C, params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), problem())
-    (found,) = populations.grids(KEYS, C, populations.about(params), [1.0], points=5, nodes=3, bends=2)
+    (found,) = populations.zoom(C, populations.about(KEYS[:2], params), [1.0], points=5, nodes=3, bends=2)
     assert {found.values.dtype, found.at_nodes.dtype, found.hessians.dtype} == {np.dtype(np.float64)}
     assert found.floor < 1e-13
 
@@ -190,46 +279,53 @@ def test_all_slices_are_one_program():
         return network.feedforward(x, w, b)
 
     C, params = problem(f=f)
-    populations.grids(KEYS[:1], C, populations.about(params), [1.0], points=5)
+    lines = lambda keys, scale: populations.zoom(C, populations.about(keys, params), [scale], points=5)
+    lines(KEYS[:1], 1.0)
     once = len(traces)
-    populations.grids(KEYS[1:], C, populations.about(params), [2.0], points=5)
+    lines(KEYS[1:], 2.0)
     # the floor compares another number of points a slice, and so is compiled anew; the slices are not
     assert 0 < len(traces) - once < once
     twice = len(traces)
-    populations.grids(KEYS[:3], C, populations.about(params), [9.0], points=5)
+    lines(KEYS[:3], 9.0)
     assert len(traces) == twice
 
 
-@pytest.mark.parametrize(
-    ("keys", "half_widths"), [(KEYS[:0], [1.0]), (KEYS, []), (KEYS, [0.0, 1.0]), (KEYS, [-1.0]), (KEYS, [np.nan])]
-)
-def test_a_population_needs_keys_and_positive_half_widths(keys, half_widths):
+# errors
+
+
+@pytest.mark.parametrize("half_widths", [[], [0.0, 1.0], [-1.0], [np.nan]])
+def test_half_widths_are_positive(half_widths):
     C, params = problem()
-    with pytest.raises(ValueError, match=f"{len(keys)} keys and half-widths .*expected some keys and positive"):
-        populations.grids(keys, C, populations.about(params), half_widths)
+    with pytest.raises(ValueError, match=r"half-widths .*, expected some, all positive"):
+        populations.zoom(C, populations.about(KEYS, params), half_widths)
+
+
+def test_there_are_slices_and_all_have_as_many_directions():
+    C, params = problem()
+    calls = (
+        partial(populations.evaluate, points=[[0.0, 0.0]]),
+        partial(populations.derivatives, points=[[0.0, 0.0]]),
+        partial(populations.grid, axes=([0.0], [0.0])),
+        partial(populations.zoom, half_widths=[1.0]),
+    )
+    for call in calls:
+        with pytest.raises(ValueError, match=r"0 slices of \[\] directions, expected one or more"):
+            call(C, [])
+        for k in (1, 3):  # a coordinate too many, or too few
+            mixed = populations.about(KEYS[:2], params, 2) + populations.about(KEYS[2:], params, k)
+            with pytest.raises(ValueError, match=r"4 slices of \[\d, \d\] directions, expected one or more, all of as"):
+                call(C, mixed)
+    with pytest.raises(ValueError, match=r"points have shape \(1, 1\), expected \[m, 2\]"):
+        populations.evaluate(C, populations.about(KEYS, params, 2), [[0.0]])
+    with pytest.raises(ValueError, match="direction 0 is like"):
+        populations.evaluate(C, [Frame(params, (params._replace(b=()),))], [[0.0]])
 
 
 def test_memory_that_is_too_little_is_refused():
     C, params = problem()
-    with pytest.raises(ValueError, match="memory=100 bytes"):
-        populations.grids(KEYS, C, populations.about(params), [1.0], points=5, memory=100)
-
-
-def test_measured_is_each_slice_measured():
-    C, params = problem()
-    (found,) = populations.grids(KEYS, C, populations.about(params, 2), [30.0], points=7, nodes=9, bends=4)
-    measured = populations.measured(found)
-    for i in range(4):
-        of_one = bumpiness.measure(
-            found.axes, found.values[i], found.floor, at_nodes=found.at_nodes[i], hessians=found.hessians[i]
-        )
-        np.testing.assert_equal([part[i] for part in measured], list(of_one))
-    assert np.isnan(measured.bottoms).all()
-    assert populations.measured(found, kinds=[0, 0, 1]).bottoms.tolist() == [2] * 4
-    assert np.isnan(populations.measured(found, at_nodes=None).chebyshev).all()
-    bare = populations.measured(found._replace(at_nodes=None, hessians=None))
-    assert np.isnan([bare.chebyshev, bare.negative_curvature, bare.curvature_ratio]).all()
-    np.testing.assert_array_equal(bare.total_variation, measured.total_variation)
+    for call in (partial(populations.zoom, half_widths=[1.0]), partial(populations.grid, axes=([0.0],))):
+        with pytest.raises(ValueError, match="memory=100 bytes"):
+            call(C, populations.about(KEYS, params), memory=100)
 
 
 # other images
@@ -239,7 +335,7 @@ def test_measured_is_each_slice_measured():
 def plane():
     C, params = problem(n=150)
     axis = np.linspace(-1, 1, 9)  # 81 points: more than ROWS
-    _, (u, v) = populations.about(params, 2)(KEYS[0])
+    u, v = directions.random(KEYS[0], params, 2)
     return slices.plane(C, params, u, v, axis, axis, per_image=True, per_class=True)
 
 
@@ -247,9 +343,8 @@ def test_a_bootstrap_is_the_mean_over_images_drawn_with_replacement(plane, monke
     def never(*arguments, **options):
         raise AssertionError("a network was evaluated")
 
-    for name in ("sweep", "sweeps", "_program"):
-        monkeypatch.setattr(sweep, name, never)
-    monkeypatch.setattr(cost, "_total", never)
+    for module, name in ((sweep, "over_points"), (sweep, "over_frames"), (sweep, "compiled"), (cost, "_total")):
+        monkeypatch.setattr(module, name, never)
     key, draws = jax.random.key(3), 12
     found = populations.bootstrap(key, plane, draws)
     assert found.values.shape == (draws, 9, 9)
@@ -275,49 +370,49 @@ def test_its_mean_is_the_slice_and_its_spread_the_standard_error(plane):
 
 def test_a_bootstrap_of_a_line_and_of_one_image():
     C, params = problem(n=1)
-    there = slices.line(C, params, params, [0.0, 1.0, 2.0], per_image=True)
-    again = populations.bootstrap(jax.random.key(0), there, 5)
-    np.testing.assert_allclose(again.values, [there.values] * 5, rtol=1e-6)
+    line = slices.line(C, params, params, [0.0, 1.0, 2.0], per_image=True)
+    again = populations.bootstrap(jax.random.key(0), line, 5)
+    np.testing.assert_allclose(again.values, [line.values] * 5, rtol=1e-6)
 
 
 def test_only_the_draws_that_have_an_image_of_infinite_cost_are_unknown():
     costs = np.arange(12, dtype=np.float32).reshape(3, 4)
     costs[1, 2] = np.inf
-    there = slices.Slice((np.arange(3.0),), costs.mean(1), 0.0, np.ones(1), np.eye(1), 1, per_image=costs)
-    again = populations.bootstrap(jax.random.key(0), there, 2000)
+    line = slices.Slice((np.arange(3.0),), costs.mean(1), 0.0, np.ones(1), np.eye(1), 1, per_image=costs)
+    again = populations.bootstrap(jax.random.key(0), line, 2000)
     assert np.isfinite(again.values[:, [0, 2]]).all()
     assert np.isnan(again.values[:, 1]).mean() == pytest.approx(1 - 0.75**4, abs=0.04)  # the image is drawn at all
     without = again.values[~np.isnan(again.values[:, 1])]
-    np.testing.assert_allclose(without[:, 1] - without[:, 0], 4)  # the other three images cost 4 more there
+    np.testing.assert_allclose(without[:, 1] - without[:, 0], 4)  # the other three images cost 4 more at that point
 
 
-def test_classes_are_a_population_of_one_draw_a_class(plane):
+def test_the_classes_are_a_population_of_one_draw_a_class(plane):
     C, _ = problem(n=150)
-    found = populations.classes(plane)
+    found = populations.by_class(plane)
     assert found.values.shape == (4, 9, 9)
     label = np.asarray(C.images.y).argmax(1)
     for i, values in enumerate(found.values):
         np.testing.assert_allclose(values, plane.per_image[..., label == i].mean(-1), rtol=1e-5)
     assert found.floor == pytest.approx(2 * plane.floor)
-    assert populations.measured(found).minima.shape == (4,)
+    assert bumpiness.measure_each(found).minima.shape == (4,)
 
 
 def test_a_class_without_images_is_left_out():
     C, params = problem()
     C = cost.Cost(C.images[np.asarray(C.images.y).argmax(1) != 2])
-    there = slices.line(C, params, params, np.linspace(-1, 1, 7), per_class=True)
-    found = populations.classes(there)
+    line = slices.line(C, params, params, np.linspace(-1, 1, 7), per_class=True)
+    found = populations.by_class(line)
     assert np.isnan(found.values[2]).all()
-    assert populations.summary(populations.measured(found).total_variation).draws == 3
+    assert statistics.summary(bumpiness.measure_each(found).total_variation).draws == 3
 
 
 def test_what_a_slice_has_not_kept_is_named():
     C, params = problem()
-    there = slices.line(C, params, params, [0.0, 1.0])
+    line = slices.line(C, params, params, [0.0, 1.0])
     with pytest.raises(ValueError, match="no per-image costs, expected one made with per_image=True"):
-        populations.bootstrap(jax.random.key(0), there, 5)
+        populations.bootstrap(jax.random.key(0), line, 5)
     with pytest.raises(ValueError, match="no per-class costs, expected one made with per_class=True"):
-        populations.classes(there)
+        populations.by_class(line)
 
 
 # walks
@@ -333,15 +428,15 @@ def test_a_walk_is_the_cost_of_networks_a_step_apart():
         here = as64(params)
         assert walk[0] == pytest.approx(exact(C, here), rel=1e-6)
         for one, value in zip(jax.random.split(key, steps), walk[1:], strict=True):
-            way = as64(directions.gaussian(one, params))
-            far = np.sqrt(sum(np.sum(leaf**2) for leaf in jax.tree.leaves(way)))
-            here = jax.tree.map(lambda p, d, far=far: p + size * length * d / far, here, way)
+            u = as64(directions.gaussian(one, params))
+            far = np.sqrt(sum(np.sum(leaf**2) for leaf in jax.tree.leaves(u)))
+            here = jax.tree.map(lambda p, d, far=far: p + size * length * d / far, here, u)
             assert value == pytest.approx(exact(C, here), rel=1e-5)
     np.testing.assert_array_equal(populations.walks(KEYS, C, params, steps, size), found)
     assert len(set(found[:, 1].tolist())) == 4
 
 
-def test_each_step_is_as_long_as_it_says_and_the_ways_are_all_directions():
+def test_each_step_is_as_long_as_it_says_and_goes_in_any_direction():
     """A cost that is the squared distance from the start tells where the walk is."""
     start = (jnp.arange(1.0, 31.0), jnp.full((6, 5), 2.0))
     away = lambda x, a, b: jnp.sum((a - start[0]) ** 2) + jnp.sum((b - start[1]) ** 2)
@@ -351,126 +446,3 @@ def test_each_step_is_as_long_as_it_says_and_the_ways_are_all_directions():
     np.testing.assert_allclose(far[:, 0], 0, atol=1e-6)
     np.testing.assert_allclose(far[:, 1], 1, rtol=1e-5)
     np.testing.assert_allclose((far**2).mean(0), np.arange(10), rtol=0.1)  # at right angles in the mean
-
-
-# what many draws say
-
-
-def lists_of(n):
-    """Distributions and their medians: skewed, heavy in the tails, bimodal."""
-    return {
-        "exponential": (lambda random: random.exponential(size=n), np.log(2)),
-        "lognormal": (lambda random: random.lognormal(0, 2, size=n), 1.0),
-        "cauchy": (lambda random: random.standard_cauchy(size=n), 0.0),
-        "bimodal": (
-            lambda random: random.normal(np.where(random.uniform(size=n) < 0.7, 0, 9)),
-            stats.norm.ppf(0.5 / 0.7),
-        ),
-    }
-
-
-@pytest.mark.parametrize("n", [6, 7, 15, 60])
-@pytest.mark.parametrize("kind", lists_of(1))
-@pytest.mark.parametrize("confidence", [0.8, 0.95])
-def test_the_median_lies_in_the_interval_as_often_as_it_says(n, kind, confidence):
-    sample, median = lists_of(n)[kind]
-    random = np.random.default_rng(n)
-    found = [populations.summary(sample(random), confidence) for _ in range(400)]
-    covered = np.mean([one.low <= median <= one.high for one in found])
-    assert covered >= confidence - 3 * np.sqrt(confidence * (1 - confidence) / 400)
-    assert all(one.low <= one.median <= one.high and one.draws == n for one in found)
-
-
-# Conover 1999, table A3: which of the rising draws bound the median
-@pytest.mark.parametrize(
-    ("n", "confidence", "l", "u"),
-    [(6, 0.95, 1, 6), (8, 0.95, 1, 8), (9, 0.95, 2, 8), (10, 0.95, 2, 9), (20, 0.95, 6, 15), (25, 0.95, 8, 18),
-     (50, 0.95, 18, 33), (100, 0.95, 40, 61), (10, 0.99, 1, 10), (8, 0.99, 1, 8), (5, 0.9, 1, 5), (20, 0.9, 6, 15)],
-)  # fmt: skip
-def test_the_interval_is_that_of_the_tables_and_the_narrowest(n, confidence, l, u):  # noqa: E741
-    draws = np.random.default_rng(0).permutation(np.arange(1.0, n + 1))
-    found = populations.summary(draws, confidence)
-    assert (found.low, found.high) == (l, u)
-    inside = lambda l: sum(math.comb(n, i) for i in range(l, n - l + 1)) / 2**n  # noqa: E741
-    assert inside(l) >= confidence > inside(l + 1)
-
-
-@pytest.mark.parametrize(("n", "confidence"), [(1, 0.95), (2, 0.95), (5, 0.95), (7, 0.99), (4, 0.9)])
-def test_too_few_draws_tell_no_interval(n, confidence):
-    found = populations.summary(np.arange(float(n)), confidence)
-    assert (found.low, found.high, found.draws) == (-math.inf, math.inf, n)
-    assert found.median == (n - 1) / 2
-
-
-def test_a_twentieth_lies_beyond_each_end():
-    found = populations.summary(np.random.default_rng(0).permutation(10_000.0 - np.arange(10_000)))
-    assert found.lower == pytest.approx(500, abs=2)
-    assert found.upper == pytest.approx(9500, abs=2)
-    for n in (1, 3, 30):
-        found = populations.summary(np.arange(float(n)))
-        assert 0 <= found.lower <= found.median <= found.upper <= n - 1
-
-
-def test_what_is_unknown_is_left_out():
-    assert populations.summary([np.nan, *np.arange(10.0), np.nan]) == populations.summary(np.arange(10.0))
-    nothing = populations.summary([np.nan, np.nan])
-    assert nothing.draws == 0
-    assert np.isnan(nothing[:-1]).all()
-
-
-def test_infinite_draws_count_as_large():
-    found = populations.summary([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, np.inf, np.inf, np.inf])
-    assert (found.median, found.low, found.high, found.lower, found.upper) == (5.5, 2, np.inf, 1, np.inf)
-    found = populations.summary(np.full(8, np.inf))
-    assert (found.median, found.low, found.high) == (np.inf, np.inf, np.inf)
-
-
-def test_order_and_units_change_nothing_else():
-    draws = np.random.default_rng(0).lognormal(size=41)
-    found = populations.summary(draws)
-    assert populations.summary(draws[::-1]) == found
-    np.testing.assert_allclose(populations.summary(3 * draws + 1)[:-1], 3 * np.array(found[:-1]) + 1)
-
-
-def test_measures_have_measures_of_summaries():
-    random = np.random.default_rng(0)
-    measures = bumpiness.Measures(*random.normal(size=(len(bumpiness.Measures._fields), 30)))
-    found = populations.summary(measures, 0.8)
-    assert type(found) is bumpiness.Measures
-    for name in bumpiness.Measures._fields:
-        assert getattr(found, name) == populations.summary(getattr(measures, name), 0.8)
-
-
-def test_a_summary_says_itself_in_one_line():
-    assert str(populations.summary(np.arange(1.0, 11.0))) == "5.5 (2 to 9, 10 draws)"
-
-
-def test_half_the_width_takes_four_times_the_draws():
-    draws = np.random.default_rng(0).lognormal(size=200)
-    found = populations.summary(draws)
-    width = found.high - found.low
-    assert populations.draws_for(width, draws) == 200
-    for part in (2, 3, 10):
-        assert populations.draws_for(width / part, draws) == pytest.approx(200 * part**2, abs=1)
-    assert populations.draws_for(1e9, draws) == 1
-    assert populations.draws_for(width, draws, confidence=0.99) > 200 > populations.draws_for(width, draws, 0.5)
-
-
-def test_so_many_draws_have_such_an_interval():
-    random = np.random.default_rng(1)
-    wanted = 0.2
-    n = populations.draws_for(wanted, random.exponential(size=400))
-    widths = [(one := populations.summary(random.exponential(size=n))).high - one.low for _ in range(200)]
-    assert np.median(widths) == pytest.approx(wanted, rel=0.25)
-
-
-@pytest.mark.parametrize("width", [0.0, -1.0, np.nan])
-def test_a_width_that_is_none_is_refused(width):
-    with pytest.raises(ValueError, match=f"width={width} and 10 draws, expected a positive width"):
-        populations.draws_for(width, np.arange(10.0))
-
-
-@pytest.mark.parametrize("draws", [np.arange(5.0), np.full(20, np.nan), [1, 2, 3, 4, 5, 6, *[np.inf] * 6]])
-def test_draws_that_tell_no_interval_tell_no_number(draws):
-    with pytest.raises(ValueError, match="expected a positive width and more draws"):
-        populations.draws_for(1.0, draws)

@@ -33,7 +33,8 @@ class Moments(NamedTuple):
     @property
     def deviation(self) -> float:
         """Its standard deviation, sqrt(2 (n |H|^2 - tr(H)^2) / (n^2 (n + 2)))."""
-        return float(np.sqrt(2 * (self.n * self.squares - self.trace**2) / (self.n**2 * (self.n + 2))))
+        spread = max(self.n * self.squares - self.trace**2, 0)  # 0 where H is a multiple of 1, but for rounding
+        return float(np.sqrt(2 * spread / (self.n**2 * (self.n + 2))))
 
 
 def moments(C, params, *, columns=128, progress=True) -> Moments:

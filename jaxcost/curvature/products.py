@@ -32,8 +32,8 @@ def hvp(C, params, v) -> Any:
         >>> hvp(C, (jnp.ones(2),), (jnp.array([1.0, 0.0]),))[0].round(4).tolist()
         [6.0, 1.0]
     """
-    C, moving = cost.split(C, params)
-    return trees.join(C.fixed and C.fixed.zeros(), _hvp(C, moving, trees.fitted(v, params, "v")))
+    fixed, v = trees.split(params)[1], trees.fitted(v, params, "v")
+    return trees.join(fixed and fixed.zeros(), _hvp(*cost.split(C, params), v))
 
 
 def hvps(C, params, vs) -> Any:
@@ -46,9 +46,13 @@ def hvps(C, params, vs) -> Any:
 
     Returns:
         A tuple like `vs`.
+
+    Raises:
+        ValueError: they are not like the parameters.
     """
-    C, moving = cost.split(C, params)
-    return trees.join(C.fixed and C.fixed.zeros(), _hvps(C, moving, trees.moving(vs)))
+    moving, fixed = trees.split(params)
+    vs = jax.vmap(lambda v: trees.fitted(v, moving, "one of vs"))(trees.moving(vs))
+    return trees.join(fixed and fixed.zeros(), _hvps(*cost.split(C, params), vs))
 
 
 @jax.jit

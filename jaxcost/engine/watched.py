@@ -32,7 +32,9 @@ def _as_pytree(name, f, fixed, moving):
         return jax.tree_util.Partial(_of_cost, f)
     if not jax.tree_util.all_leaves([f]):  # another pytree, such as a `jax.tree_util.Partial`
         return jax.tree_util.Partial(_on_whole, f)
-    closed, shapes = jax.make_jaxpr(_on_whole, static_argnums=0, return_shape=True)(f, fixed, moving)
+    # a new function each time: of one that it knows jax keeps the trace, with the arrays that it closed over then
+    whole = lambda fixed, moving: _on_whole(f, fixed, moving)
+    closed, shapes = jax.make_jaxpr(whole, return_shape=True)(fixed, moving)
     return jax.tree_util.Partial(_Traced(f, closed.jaxpr, jax.tree.structure(shapes)), closed.consts)
 
 
@@ -54,7 +56,20 @@ class _Traced:
         return self.structure.unflatten(jax.core.eval_jaxpr(self.jaxpr, constants, *jax.tree.leaves(arguments)))
 
     def __eq__(self, other):
-        return isinstance(other, _Traced) and self.f is other.f and str(self.jaxpr) == str(other.jaxpr)
+        if not isinstance(other, _Traced) or self.f is not other.f or str(self.jaxpr) != str(other.jaxpr):
+            return False
+        held, others = _held(self.jaxpr), _held(other.jaxpr)
+        return len(held) == len(others) and all(a is b for a, b in zip(held, others, strict=True))
 
     def __hash__(self):
         return hash(self.f)
+
+
+def _held(jaxpr):
+    """The arrays that programs within a program hold, which are no arguments and not in its text."""
+    found = []
+    for eqn in jaxpr.eqns:
+        for value in jax.tree.leaves(list(eqn.params.values())):
+            if hasattr(value, "eqns"):
+                found += [*getattr(value, "consts", ()), *_held(value)]
+    return found

@@ -1,0 +1,97 @@
+"""Products of the Hessian are those of the dense one, on whatever tree."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from jaxcost import cost, descent, directions, network
+from jaxcost.curvature import products
+from jaxcost.data import Images
+from jaxcost.engine import trees
+
+
+def problem(dtype=jnp.float32, block=None):
+    keys = jax.random.split(jax.random.key(0), 4)
+    y = jax.nn.one_hot(jax.random.randint(keys[1], (11,), 0, 3), 3)
+    found = Images(jax.random.uniform(keys[0], (11, 4)), y), network.init(keys[2], (4, 3, 3))
+    images, params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), found)
+    return cost.Cost(images, block=block), params
+
+
+def dense(C, params):
+    """H of the parameters flattened, and the function that puts them together again."""
+    flat, unravel = ravel_pytree(params)
+    return np.asarray(jax.jit(jax.hessian(lambda p: C(*unravel(p))))(flat)), unravel
+
+
+@pytest.mark.parametrize("block", [None, 4])
+def test_a_product_is_that_of_the_dense_hessian(block, x64):
+    C, params = problem(jnp.float64, block)
+    H, unravel = dense(C, params)
+    vs = np.random.default_rng(0).normal(size=(3, len(H)))
+    for v in vs:
+        found = products.hvp(C, params, unravel(v))
+        assert type(found) is network.Params
+        np.testing.assert_allclose(ravel_pytree(found)[0], H @ v, rtol=1e-10, atol=1e-13)
+    together = products.hvps(C, params, jax.vmap(unravel)(vs))
+    assert [leaf.shape for leaf in jax.tree.leaves(together)] == [(3, *leaf.shape) for leaf in jax.tree.leaves(params)]
+    np.testing.assert_allclose(jax.vmap(lambda v: ravel_pytree(v)[0])(together), vs @ H, rtol=1e-10, atol=1e-13)
+
+
+def test_it_is_how_the_gradient_changes_along_the_direction(x64):
+    C, params = problem(jnp.float64)
+    v = directions.random(jax.random.key(1), params)[0]
+    after, before = (descent.gradient(C, directions.at(params, (v,), [s])) for s in (1e-5, -1e-5))
+    change = jax.tree.map(lambda a, b: (a - b) / 2e-5, after, before)
+    for found, expected in zip(*map(jax.tree.leaves, (products.hvp(C, params, v), change)), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-9)
+
+
+def test_float32_is_as_near_as_float32_is():
+    C, params = problem()
+    H, unravel = dense(C, params)
+    v = np.random.default_rng(0).normal(size=len(H)).astype(np.float32)
+    np.testing.assert_allclose(ravel_pytree(products.hvp(C, params, unravel(v)))[0], H @ v, rtol=1e-4, atol=1e-5)
+
+
+def test_what_does_not_move_is_0_and_numbers_keep_their_types():
+    """C = 3 w^2 + 2 w c, so that H = [[6, 2], [2, 0]] on (c, w) turned round: a counter, a key and a function stay."""
+    f = lambda x, p: p["act"](p["w"]) * 3 * p["power"] / p["power"] + 2 * p["w"] * p["c"].astype(jnp.float32)
+    C = cost.Cost(Images(jnp.ones((2, 1)), jnp.ones(2)), f, lambda a, y: a)
+    params = (
+        {
+            "w": 1.5,
+            "c": jnp.array(0.5, jnp.bfloat16),
+            "power": jnp.array(3),
+            "key": jax.random.key(0),
+            "act": jnp.square,
+        },
+    )
+    v = (params[0] | {"w": 1.0, "c": 0.25},)
+    (found,) = products.hvp(C, params, v)
+    assert (found["w"], found["c"], found["power"], found["act"]) == (6.5, 2, 0, jnp.square)
+    assert found["c"].dtype == jnp.bfloat16
+    moving_C, moving = cost.split(C, params)
+    again = products.hvp(moving_C, moving, trees.moving(v))
+    assert jax.tree.structure(again) == jax.tree.structure(moving)
+    assert (again[0]["w"], again[0]["c"]) == (6.5, 2)
+    vs = (params[0] | {"w": np.array([1.0, 0.0]), "c": np.array([0.0, 1.0])},)
+    (found,) = products.hvps(C, params, vs)
+    assert found["w"].tolist() == [6, 2]
+    assert found["c"].tolist() == [2, 0]
+    assert (found["power"], found["act"]) == (0, jnp.square)
+
+
+def test_a_direction_that_is_not_like_the_parameters_is_named():
+    C, params = problem()
+    with pytest.raises(ValueError, match=r"^v is like .*; expected it to be like"):
+        products.hvp(C, params, params._replace(b=params.b[:1]))
+    with pytest.raises(ValueError, match=r"^v is like .*; expected it to be like"):
+        products.hvp(C, params, jax.tree.map(lambda leaf: leaf[:1], params))
+    several = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), params)
+    with pytest.raises(ValueError, match=r"^one of vs is like .*; expected it to be like"):
+        products.hvps(C, params, several._replace(b=several.b[:1]))
+    with pytest.raises(ValueError, match=r"^one of vs is like .*; expected it to be like"):
+        products.hvps(C, params, jax.tree.map(lambda leaf: leaf[:, :1], several))
