@@ -81,7 +81,7 @@ def main(doc, Settings, run, draw, table, arguments=None):
             results.save(path, result, settings=dataclasses.asdict(settings), **about)
         figures = draw(path)
         if not flags.draw:
-            print("", *table(result), "", f"result  {path}", sep="\n")
+            print("", *table(results.load(path)), "", f"result  {path}", sep="\n")
         print(*(f"figure  {figure}" for figure in figures), sep="\n")
         print(f"{time.perf_counter() - start:.1f} s")
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxcost import devices
 from jaxcost.engine import blocks
 
 SIZES = [(1, 1), (1, 9), (2, 1), (5, 2), (7, 7), (7, 8), (10, 9), (12, 4), (37, 10)]
@@ -71,6 +72,33 @@ def test_a_gradient_keeps_one_blocks_intermediates_not_all():
 
     assert temporary(8192) >= 8192 * 64 * 4  # all images, 64 numbers each
     assert temporary(128) < temporary(8192) / 10
+
+
+@pytest.mark.parametrize("counts", [(4,), (3, 2, 1), (1, 0, 2)])
+def test_copies_that_fill_up_a_part_are_not_its_own(counts):
+    length, parts = max(counts), len(counts)
+    is_own = np.arange(length) < np.array(counts)[:, None]
+    np.testing.assert_array_equal(
+        blocks.own_images(length * parts, blocks.Spread(None, counts)), np.flatnonzero(is_own)
+    )
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 8])
+def test_devices_share_out_what_need_not_divide_among_them(m):
+    """On two devices, and on none: the rows of numpy, whole on every device."""
+    rows, shared = np.arange(3.0 * m, dtype=np.float32).reshape(m, 3), np.float32([1, 2, 3])
+    lengths = []
+
+    def f(factor, rows):
+        lengths.append(len(rows))
+        return {"products": rows * factor[None], "sums": rows.sum(1)}
+
+    for mesh in (None, devices.mesh(2), devices.mesh(1, 2)):
+        found = jax.jit(lambda shared, rows, mesh=mesh: blocks.split_over(mesh, f, (shared,), (rows,)))(shared, rows)
+        np.testing.assert_array_equal(found["products"], rows * shared)
+        np.testing.assert_array_equal(found["sums"], rows.sum(1))
+        assert found["sums"].sharding.is_fully_replicated
+    assert lengths == [m, -(-m // 2), -(-m // 2)]
 
 
 @pytest.mark.parametrize(

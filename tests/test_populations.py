@@ -446,3 +446,12 @@ def test_each_step_is_as_long_as_it_says_and_goes_in_any_direction():
     np.testing.assert_allclose(far[:, 0], 0, atol=1e-6)
     np.testing.assert_allclose(far[:, 1], 1, rtol=1e-5)
     np.testing.assert_allclose((far**2).mean(0), np.arange(10), rtol=0.1)  # at right angles in the mean
+
+
+def test_numbers_keep_their_types_on_a_walk_and_what_is_none_stays():
+    """The cost is the distance walked; of steps as long as the network little is lost in bfloat16."""
+    start = ({"a": jnp.ones((20, 10)), "b": jnp.full(50, 2, jnp.bfloat16), "steps": jnp.array(3), "act": jnp.square},)
+    away = lambda x, p: p["act"](p["a"] - 1).sum() + p["act"](p["b"].astype(jnp.float32) - 2).sum() + p["steps"]
+    C = cost.Cost(Images(jnp.ones((2, 1)), jnp.zeros((2, 1))), away, lambda a, y: a)
+    found = populations.walks(KEYS, C, start, 1, 1.0)
+    np.testing.assert_allclose(found, [[3, 3 + 20 * 10 + 50 * 4]] * 4, rtol=0.02)

@@ -211,6 +211,14 @@ def test_memory_does_not_grow_with_the_number_of_points():
     assert many - few <= 4 * (program.BUFFER - 1_000)  # a tile's values themselves
 
 
+def test_programs_are_of_few_lengths():
+    """So that few are compiled: powers of four from 16 points to a tile of the largest."""
+    C, frame = problem(n=3)
+    for m, length in ((1, 16), (16, 16), (17, 64), (64, 64), (65, 256), (16_385, 16_384), (10**6, 16_384)):
+        made = program.compiled(quantities.VALUES, (C,), frame, np.zeros((m, 2), np.float32), program.MEMORY)
+        assert made.buffer == length
+
+
 def test_a_real_process_does_not_grow_with_the_number_of_points():
     code = """
 import resource, sys
