@@ -174,7 +174,9 @@ def ensemble(
     if _is_run(init):
         (moving, fixed), state, first = trees.split(init.params), init.state, int(init.steps[-1])
     else:
-        moving, fixed = jax.vmap(lambda key: trees.split(init(key)))(init_keys) if callable(init) else trees.split(init)
+        shared = lambda leaf: jnp.full(len(keys), leaf) if isinstance(leaf, float) else leaf  # a setting of all
+        make = lambda key: trees.split(init(key))
+        moving, fixed = jax.vmap(make)(init_keys) if callable(init) else trees.split(jax.tree.map(shared, init))
     _as_many(len(keys), {"starts": moving, "each": each})
     of_one = (lambda entry: optimizer) if each is None else optimizer
     initial = jax.vmap(lambda p, entry: of_one(entry).init(p), (0, None if each is None else 0))

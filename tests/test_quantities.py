@@ -64,7 +64,6 @@ def standard_error(costs):
         (None, None, None),
         (36, np.uint8, None),  # does not divide 37: some images are seen twice
         (10, np.int32, (2, 1)),  # nor does 2: a copy fills up a part
-        (10, None, (1, 2)),
     ],
 )
 def test_class_means_image_costs_accuracy_and_standard_error_are_those_of_a_loop(block, whole, mesh):

@@ -214,7 +214,7 @@ def test_memory_does_not_grow_with_the_number_of_points():
 def test_programs_are_of_few_lengths():
     """So that few are compiled: powers of four from 16 points to a tile of the largest."""
     C, frame = problem(n=3)
-    for m, length in ((1, 16), (16, 16), (17, 64), (64, 64), (65, 256), (16_385, 16_384), (10**6, 16_384)):
+    for m, length in ((1, 16), (16, 16), (17, 64), (64, 64), (10**6, 16_384)):
         made = program.compiled(quantities.VALUES, (C,), frame, np.zeros((m, 2), np.float32), program.MEMORY)
         assert made.buffer == length
 
@@ -304,13 +304,12 @@ def test_a_small_memory_finds_a_block_that_fits_though_smaller_ones_do_not():
 # several costs of one model
 
 
-@pytest.mark.parametrize(("order", "memory"), [((2, 0, 1), 1 << 30), ((0, 1, 2), 20_000)])
-def test_several_costs_are_those_of_numpy_in_any_order_and_memory(order, memory):
-    Cs, frame = [problem(n)[0] for n in (37, 50, 5)], problem()[1]
-    expected = [[exact(C, frame, s) for s in points(20)] for C in Cs]
-    found = sweep.over_points(quantities.VALUES, tuple(Cs[i] for i in order), frame, points(20), memory=memory)
+def test_several_costs_are_those_of_numpy_in_their_order_and_keep_to_the_memory():
+    Cs, frame = tuple(problem(n)[0] for n in (37, 50, 5)), problem()[1]
+    assert sweep.plan(quantities.VALUES, Cs, frame, points(20), memory=20_000).memory <= 20_000
+    found = sweep.over_points(quantities.VALUES, Cs, frame, points(20), memory=20_000)
     assert isinstance(found, tuple)
-    np.testing.assert_allclose(found, [expected[i] for i in order], rtol=2e-6)
+    np.testing.assert_allclose(found, [[exact(C, frame, s) for s in points(20)] for C in Cs], rtol=2e-6)
 
 
 def test_derivatives_of_several_costs_are_each_its_own(x64):
