@@ -355,7 +355,7 @@ def test_training_moves_the_floating_numbers_alone_and_goes_on(given, tmp_path):
 
 def test_networks_of_an_ensemble_are_whole_models(given):
     C, optimizer = given.C, optax.sgd(0.1)
-    go = lambda start: descent.ensemble(KEYS, C, start, optimizer, steps=2, batch=3, keep=True, watch={"again": C})
+    go = lambda start: descent.ensemble(KEYS, C, start, optimizer, steps=2, keep=True, watch={"again": C})
     many = go(given.make)
     rest_of = [rest(given.make(jax.random.split(key)[0])) for key in KEYS]
     for run in (many, go(many)):

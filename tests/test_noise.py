@@ -38,16 +38,14 @@ def exact(C, origin, directions, points):
     x, y = as64(C.images.x), as64(C.images.y)
     (w, b), (w0, b0) = jax.tree.map(as64, (tuple(origin), (origin.w[0], origin.b[0])))
     moves = [jax.tree.map(as64, tuple(direction)) for direction in directions]
-    first = x @ w0.T + b0, [x @ dw[0].T + db[0] for dw, db in moves]
-    values = []
-    for s in np.float64(points):
-        a = 1 / (1 + np.exp(-(first[0] + sum(c * z for c, z in zip(s, first[1], strict=True)))))
-        for i in range(1, len(w)):
-            w_i = w[i] + sum(c * dw[i] for c, (dw, _) in zip(s, moves, strict=True))
-            b_i = b[i] + sum(c * db[i] for c, (_, db) in zip(s, moves, strict=True))
-            a = 1 / (1 + np.exp(-(a @ w_i.T + b_i)))
-        values.append(((a - y) ** 2).sum(1).mean())
-    return np.array(values)
+    first = x @ w0.T + b0, np.stack([x @ dw[0].T + db[0] for dw, db in moves])
+    s, sigmoid = np.float64(points), lambda z: 1 / (1 + np.exp(-z))
+    moved = lambda leaf, along: leaf + np.tensordot(s, np.stack(along), 1)  # of all points at once
+    a = sigmoid(moved(*first))
+    for i in range(1, len(w)):
+        w_i, b_i = moved(w[i], [dw[i] for dw, _ in moves]), moved(b[i], [db[i] for _, db in moves])
+        a = sigmoid(a @ w_i.swapaxes(1, 2) + b_i[:, None])
+    return ((a - y) ** 2).sum(-1).mean(-1)
 
 
 def in_float64(C, frame, axes):

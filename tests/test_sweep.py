@@ -411,7 +411,7 @@ def test_a_slice_is_made_when_its_turn_comes_and_may_have_a_cost_of_its_own():
         np.testing.assert_allclose(values, [exact(C_i, frame, s) for s in points(5)], rtol=2e-6)
 
 
-def test_several_slices_are_traced_and_compiled_once():
+def test_a_program_that_was_planned_is_not_traced_again_to_run_for_any_number_of_slices():
     traces = []
 
     def f(x, w, b):
@@ -420,8 +420,10 @@ def test_several_slices_are_traced_and_compiled_once():
 
     C, made = several(9)
     counted = cost.Cost(C.images, f)
-    over_frames(quantities.VALUES, counted, made[:1], points(40))
-    once, compiled = len(traces), program._at_points._cache_size()
+    program.compiled(quantities.VALUES, (counted,), made[0], points(40), program.MEMORY)
+    once = len(traces)
+    over_points(quantities.VALUES, counted, made[0], points(40))
+    compiled = program._at_points._cache_size()
     over_frames(quantities.VALUES, counted, made, points(40))
     assert len(traces) == once > 0
     assert program._at_points._cache_size() == compiled

@@ -73,7 +73,8 @@ def compiled(quantity, Cs, frame, points, memory) -> Program:
 
     def traced(block, rows):
         points = jax.ShapeDtypeStruct((sharing, rows, k), dtype)
-        return _at_points.trace(quantity, block, Cs, frame, points, 0)
+        # a plain tuple, as in `_run`: of another structure it would be compiled a second time there
+        return _at_points.trace(quantity, block, Cs, tuple(frame), points, 0)
 
     def needed(block, rows):
         used = traced(block, rows).lower().compile().memory_analysis()
