@@ -125,7 +125,7 @@ def test_cosine_is_of_the_whole_vectors(params, u):
         ({"normalize": "layer", "biases": "entry"}, lambda u, p: directions.layer_normalized(u, p, biases="entry")),
         ({"normalize": None}, lambda u, p: u),
     ],
-    ids=str,
+    ids=["as told nowhere", "axis", "biases", "layer", "as drawn"],
 )
 def test_random_directions_are_drawn_one_a_key_and_normalised_as_asked(params, options, normalized):
     key = jax.random.key(3)

@@ -393,7 +393,9 @@ def test_the_accuracy_of_every_point_is_kept_if_asked_for():
 
 
 @pytest.mark.parametrize(
-    "first", [jnp.array(3), jnp.array(True), jnp.ones(2, jnp.bfloat16), jax.random.key(0), 2, jnp.tanh], ids=str
+    "first",
+    [jnp.array(3), jnp.array(True), jnp.ones(2, jnp.bfloat16), jax.random.key(0), 2, jnp.tanh],
+    ids=["counter", "flag", "bfloat16", "key", "int", "function"],
 )
 def test_coordinates_keep_their_precision_whatever_the_first_leaf(first):
     """0.3, 0.5 and 0.7 are 0, 0 and 0, or True, or rounded to 8 bits, in the type of such a leaf."""
