@@ -24,7 +24,9 @@ class Cost:
     closes over C, `jax.jit(C)` included, compiles the images into its program.
 
     One rule of precision: C, its derivatives, training and slices take full float32 products on every device, also
-    where it would use fewer bits by default (`engine.blocks`). A model that asks for a precision itself keeps it.
+    where it would use fewer bits by default (`engine.blocks`). A model that asks for a precision itself keeps it. (One
+    gap: jax traces the backward rule of a `jax.custom_vjp` after C has returned, so that in your own `jax.grad(C)` of
+    such a model the rule's products have the default precision; in `descent.gradient` and in training they are full.)
 
     Attributes:
         images: `Images`, or anything with `x` and `y` that is a pytree of arrays `[n, ...]`.
@@ -68,10 +70,12 @@ class Cost:
         """Number of images."""
         return len(self.images.x) if self.spread is None else sum(self.spread.counts)
 
+    @blocks.in_full
     def __call__(self, *params) -> jax.Array:
         """Total cost, a scalar."""
         return _total(*split(self, params))
 
+    @blocks.in_full
     def per_image(self, *params) -> jax.Array:
         """The cost of each image, `[n]`; its mean is C."""
         return _per_image(*split(self, params))

@@ -77,6 +77,7 @@ def gradient_norm(C, params) -> jax.Array:
 
 
 @jax.jit
+@blocks.in_full
 def _gradient(C, params):
     return jax.grad(lambda params: C(*params))(params)
 
@@ -197,6 +198,7 @@ def _ensemble(keys, C, params, fixed, state, each, first, watch, mesh, **static)
 
 
 @partial(jax.jit, static_argnames=("optimizer", "records", "batch", "every", "keep"))
+@blocks.in_full
 def _descend(key, C, params, state, entry, first, watch, optimizer, records, batch, every, keep):
     """Train from step `first` on; where there is an entry, the optimiser is a function of it."""
     n, own = C.n, blocks.own_images(len(C.images.x), C.spread)

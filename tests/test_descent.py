@@ -285,6 +285,17 @@ def test_networks_may_start_from_given_parameters(problem):
         close(many.network(i), alone, rtol=1e-4)
 
 
+def test_a_python_number_among_stacked_starts_is_that_of_all():
+    """As Equinox leaves it, which stacks the arrays of its modules alone."""
+    C = cost.Cost(Images(jnp.ones((2, 1)), jnp.zeros((2, 1))), lambda x, p: p["w"] * p["c"] ** p["n"] * x)
+    starts = ({"w": jnp.array([1.0, 2.0, 3.0]), "c": 0.5, "n": 2},)
+    many = descent.ensemble(jax.random.split(jax.random.key(0), 3), C, starts, optax.sgd(0.1), steps=1)
+    np.testing.assert_allclose(many.costs[:, 0], np.array([1, 4, 9]) / 16, rtol=1e-6)
+    w, c = np.array([1.0, 2.0, 3.0]), 0.5
+    np.testing.assert_allclose(many.params[0]["w"], w - 0.1 * 2 * w * c**4, rtol=1e-6)
+    np.testing.assert_allclose(many.params[0]["c"], c - 0.1 * 4 * w**2 * c**3, rtol=1e-6)
+
+
 def test_starts_and_entries_must_be_as_many_as_the_keys(problem):
     C, params = problem
     starts = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), params)

@@ -349,6 +349,14 @@ def test_each_of_many_outputs_is_its_own(plain, x64):
         np.testing.assert_allclose(summed_up, costs[COUNTED].sum(), rtol=1e-12, atol=1e-12)
 
 
+def test_a_sum_that_no_image_enters_is_not_made_for_each_of_them():
+    params, x = (jnp.asarray(W, jnp.float32),), jnp.asarray(X, jnp.float32)
+    f = lambda x, w: {"cost": jnp.tanh(w @ x).sum(), "norm": (w**2).sum()}
+    coefficients, residual = hoist.split(f, params, [params], x)
+    jaxpr = jax.make_jaxpr(residual.each)(jnp.ones(1), coefficients).jaxpr
+    assert max(var.aval.size for eqn in jaxpr.eqns for var in eqn.outvars) <= max(W.size, 3 * N)
+
+
 def test_what_a_model_closes_over_may_be_traced_itself(x64):
     """Arrays within a jit, under vmap and differentiated, of which one is an output as it is."""
     scales, number = np.array([0.5, 2.0]), 3

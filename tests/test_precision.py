@@ -166,16 +166,30 @@ def test_what_a_model_asks_for_itself_it_gets(what):
     assert set(found) == {HIGHEST, (lax.Precision.DEFAULT,) * 2, (lax.Precision.HIGH,) * 2}
 
 
-def test_rules_of_a_models_own_derivatives_are_no_exception_along_a_slice():
+OWN = ["descent.gradient", "training with mini-batches", "gradient of C", "a product with the Hessian"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "what"),
+    # under a `custom_vjp` a gradient that is not the kit's own, nor taken within it, is the user's to ask for
+    [("jvp", what) for what in (*OWN, "derivatives along a slice")] + [("vjp", what) for what in OWN[:2]],
+)
+def test_rules_of_a_models_own_derivatives_are_no_exception(rule, what):
     @jax.custom_jvp
-    def layer(w, x):
+    def by_jvp(w, x):
         return w @ x
 
-    @layer.defjvp
+    @by_jvp.defjvp
     def _(primals, tangents):
         return primals[0] @ primals[1], tangents[0] @ primals[1] + primals[0] @ tangents[1]
 
+    @jax.custom_vjp
+    def by_vjp(w, x):
+        return w @ x
+
+    by_vjp.defvjp(lambda w, x: (w @ x, (w, x)), lambda kept, slope: (jnp.outer(slope, kept[1]), slope @ kept[0]))
+    layer = {"jvp": by_jvp, "vjp": by_vjp}[rule]
     f = lambda x, w, b: layer(w[2], jnp.tanh(layer(w[1], jnp.tanh(layer(w[0], x)))))
     with jax.default_matmul_precision("bfloat16"):
-        found = COMPUTED["derivatives along a slice"](*problem("home", f))
+        found = COMPUTED[what](*problem("home", f))
     assert set(found) == {HIGHEST}

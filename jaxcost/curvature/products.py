@@ -5,7 +5,7 @@ from typing import Any
 import jax
 
 from jaxcost import cost
-from jaxcost.engine import trees
+from jaxcost.engine import blocks, trees
 
 
 def hvp(C, params, v) -> Any:
@@ -56,10 +56,12 @@ def hvps(C, params, vs) -> Any:
 
 
 @jax.jit
+@blocks.in_full
 def _hvp(C, params, v):
     return jax.jvp(lambda params: jax.grad(lambda params: C(*params))(params), (params,), (v,))[1]
 
 
 @jax.jit
+@blocks.in_full
 def _hvps(C, params, vs):
     return jax.vmap(_hvp, (None, None, 0))(C, params, vs)

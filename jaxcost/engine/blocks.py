@@ -9,7 +9,9 @@ and convolutions are computed with all bits of their operands, also where a devi
 GPUs, bfloat16 on TPUs), for values, gradients, training and slices alike. What a model asks for itself it gets.
 """
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -19,6 +21,17 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 MEMORY = 256 << 20  # bytes for all intermediates of one block of images, were each kept
 PRECISION = "highest"
+
+
+def in_full(f) -> Callable:
+    """A function within which products have full precision, the rules of a model's own derivatives among them."""
+
+    @functools.wraps(f)
+    def wrapped(*args, **kwargs):
+        with jax.default_matmul_precision(PRECISION):
+            return f(*args, **kwargs)
+
+    return wrapped
 
 
 class Spread(NamedTuple):

@@ -144,9 +144,8 @@ def _evaluated(later, outputs, kinds, n, s, coefficients):
         for v, value in zip(op.outputs, on_all_images(op.eqn, arguments, image_axes), strict=True):
             values[v], axes[v] = value, -1 if batched else None
     found = [(values[v], axes.get(v)) if isinstance(v, int) else (jnp.asarray(v.val), None) for v in outputs]
-    return [
-        value if axis is not None else jnp.broadcast_to(value[..., None], (*value.shape, n)) for value, axis in found
-    ]
+    for_all = lambda value: jnp.broadcast_to(value.sum() if value.ndim else value, n)
+    return [value if axis is not None else for_all(value) for value, axis in found]
 
 
 def _without_last_sums(later, outputs):
