@@ -27,3 +27,12 @@ def mnist_folder():
     if not folder.is_dir():
         pytest.skip("MNIST is not here: name its folder in JAXCOST_MNIST")
     return folder
+
+
+def pytest_collection_modifyitems(items):
+    """Tests of "two" or "three" real processes are slow; those of eight simulated devices are not."""
+    for item in items:
+        if item.path.stem == "test_devices" and hasattr(item, "callspec"):
+            where = [value[0] if isinstance(value, tuple) else value for value in item.callspec.params.values()]
+            if "two" in where or "three" in where:
+                item.add_marker(pytest.mark.slow)

@@ -487,6 +487,7 @@ def test_one_training_is_that_of_its_two_keys_for_so_many_whole_epochs(C):
     the_same(jax.tree.map(lambda leaf: leaf[-1], run.trajectory), run.params)
 
 
+@pytest.mark.slow
 def test_many_trainings_are_those_of_their_keys_and_not_kept_unless_wanted(C):
     run = common.train_many(KEYS, C, FEW, records=2)
     assert run.trajectory is None
@@ -499,6 +500,7 @@ def test_many_trainings_are_those_of_their_keys_and_not_kept_unless_wanted(C):
     the_same(kept.watched["twice"], 2 * kept.costs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "steps"),
     [

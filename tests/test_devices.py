@@ -371,6 +371,7 @@ def test_the_first_process_alone_writes_the_file_and_needs_it(where, i, seen):
     assert seen(where)[i]["stopped"]["file"] == (i == 0)
 
 
+@pytest.mark.slow
 def test_a_file_of_another_mesh_is_refused(seen):
     """By eight devices in another mesh, or one device; by all processes, though the first alone reads the file."""
     assert [told.split("mesh")[1] for told in seen("eight")[0]["other meshes"]] == [
@@ -387,6 +388,7 @@ def test_a_file_of_another_mesh_is_refused(seen):
 
 
 @pytest.mark.parametrize("i", [0, 1])
+@pytest.mark.slow
 def test_processes_whose_clocks_differ_compute_the_same_tiles(i, seen):
     here, first = seen("two")[i]["clocks"], seen("two")[0]["clocks"]
     assert here["tiles"] == first["tiles"]
@@ -395,6 +397,7 @@ def test_processes_whose_clocks_differ_compute_the_same_tiles(i, seen):
 
 
 @pytest.mark.parametrize("i", [0, 1])
+@pytest.mark.slow
 def test_whole_labels_on_several_processes(i, seen):
     classes, accuracy = seen("two")[i]["labels"]
     images = on_devices.images(range(N))
@@ -441,6 +444,7 @@ def test_a_process_without_images_is_refused_by_all(where, i, seen):
 
 
 @pytest.mark.parametrize("i", [0, 1])
+@pytest.mark.slow
 def test_processes_with_different_images_are_refused_if_the_mesh_has_one_row(i, seen):
     told = "the processes hold [400, 603] images, expected the same ones each, since the mesh has one row"
     assert seen("two")[i]["different"] == told
@@ -448,6 +452,7 @@ def test_processes_with_different_images_are_refused_if_the_mesh_has_one_row(i, 
 
 
 @pytest.mark.parametrize("i", [0, 1, 2])
+@pytest.mark.slow
 def test_a_row_across_processes_is_refused_where_there_are_several_rows(i, seen):
     assert seen("three")[i]["astride"].startswith("a row of the mesh belongs to several processes")
 

@@ -67,7 +67,16 @@ def ran(tmp_path_factory):
     return once
 
 
-a_script = pytest.mark.parametrize("name", SCRIPTS)
+# every day those that take a second or two, and those that the cheatsheet stands on
+SLOW = (
+    "bumpiness_by_width",
+    "curvature_of_random_lines",
+    "false_minima",
+    "speed",
+    "stationary_points",
+    "straight_line",
+)
+a_script = pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in SCRIPTS])
 
 
 @a_script

@@ -168,7 +168,14 @@ class Given(NamedTuple):
     slope: Callable
 
 
-@pytest.fixture(scope="module", params=HOLDERS, ids=lambda make: make.__name__)
+# one holder of each library is enough for every day
+EVERY_DAY = (nnx_module, equinox_module, plain_dict)
+slow_ones = [
+    pytest.param(make, marks=() if make in EVERY_DAY else pytest.mark.slow, id=make.__name__) for make in HOLDERS
+]
+
+
+@pytest.fixture(scope="module", params=slow_ones)
 def given(request):
     f, make, axis = request.param()
     labels = jnp.arange(N) % TO

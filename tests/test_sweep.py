@@ -219,6 +219,7 @@ def test_programs_are_of_few_lengths():
         assert made.buffer == length
 
 
+@pytest.mark.slow
 def test_a_real_process_does_not_grow_with_the_number_of_points():
     code = """
 import resource, sys
@@ -293,6 +294,7 @@ def test_the_seconds_planned_of_a_real_program_are_those_it_then_takes(clocked):
     assert clocked.now - start == 100
 
 
+@pytest.mark.slow
 def test_a_small_memory_finds_a_block_that_fits_though_smaller_ones_do_not():
     """Smaller blocks are more blocks, whose results are held."""
     C, frame = problem(n=3001)
@@ -312,6 +314,7 @@ def test_several_costs_are_those_of_numpy_in_their_order_and_keep_to_the_memory(
     np.testing.assert_allclose(found, [[exact(C, frame, s) for s in points(20)] for C in Cs], rtol=2e-6)
 
 
+@pytest.mark.slow
 def test_derivatives_of_several_costs_are_each_its_own(x64):
     """Along a line, against differences of the cost in numpy."""
     (C, frame), few, e = problem(block=10), problem(5)[0], np.array([1e-4])
@@ -326,6 +329,7 @@ def test_derivatives_of_several_costs_are_each_its_own(x64):
             np.testing.assert_allclose(hessians[i, 0, 0], (after - 2 * here + before) / 1e-8, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_make_up_of_several_costs_is_each_its_own():
     Cs, frame = (problem(block=10)[0], problem(5)[0]), problem()[1]
     found = sweep.over_points(quantities.Detailed(4, True, True), Cs, frame, points(3))
@@ -429,6 +433,7 @@ def test_a_program_that_was_planned_is_not_traced_again_to_run_for_any_number_of
     assert program._at_points._cache_size() == compiled
 
 
+@pytest.mark.slow
 def test_several_slices_keep_to_the_memory_too():
     C, made = several(n=3001)
     whole = over_frames(quantities.VALUES, C, made, points(20))
