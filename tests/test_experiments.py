@@ -215,6 +215,7 @@ def test_planes_about_a_network_have_its_cost_in_the_middle_and_minima_that_are_
                     assert values[i, j] == values[i - 1 : i + 2, j - 1 : j + 2].min()
 
 
+@pytest.mark.slow
 def test_a_plane_is_as_fast_as_itself_and_says_what_the_plain_cost_says(ran):
     result, settings, printed = load(ran, "speed")
     assert len(result.ways) == 4
@@ -283,6 +284,7 @@ def test_the_page_is_shown_by_a_browser(page, width, tmp_path):
     assert shown[..., :3].std() > 0.05  # text and pictures, not an empty page
 
 
+@pytest.mark.slow
 def test_the_cheatsheet_runs_an_experiment_once_and_shows_what_it_printed(tmp_path, monkeypatch, capsys):
     """The one test of a process of its own: a script from the command line."""
     monkeypatch.setattr(cheatsheet, "SENTENCES", [one for one in cheatsheet.SENTENCES if "one_image" in one[1]])

@@ -22,7 +22,7 @@ def C():
     return cost.Cost(data.digits()[0][:100])
 
 
-@pytest.fixture(scope="module", params=["random", "trained"])
+@pytest.fixture(scope="module", params=["random", pytest.param("trained", marks=pytest.mark.slow)])
 def params(request, C):
     start = network.init(jax.random.key(0))
     if request.param == "random":

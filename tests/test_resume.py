@@ -102,6 +102,7 @@ def never_stopped(kept, folder, name):
     return results.load(folder / f"{name}.npz")
 
 
+@pytest.mark.slow
 def test_a_plane_killed_again_and_again_has_every_bit_of_one_that_never_stopped(tmp_path):
     chains = ["", "per_class per_image accuracy"]
     with ThreadPoolExecutor(2) as pool:
