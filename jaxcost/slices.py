@@ -141,8 +141,8 @@ def grid(
     points = coordinates.product(axes)
     Cs = _costs(C, origin)
     detailed = standard_error or per_class or per_image or accuracy
-    classes = max(map(quantities.number_of_classes, Cs)) if per_class else 0
-    quantity = quantities.Detailed(classes, per_image, accuracy) if detailed else quantities.VALUES
+    classes = max(map(quantities.number_of_classes, Cs)) if per_class or accuracy else 0
+    quantity = quantities.Detailed(classes * per_class, per_image, accuracy) if detailed else quantities.VALUES
     found = sweep.over_points(quantity, Cs, moving, points, memory=memory, resume_file=resume_file, progress=progress)
     norms, cosines = coordinates.lengths(moving.directions)
     shape = tuple(map(len, axes))

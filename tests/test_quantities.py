@@ -198,10 +198,11 @@ def test_what_was_not_asked_for_is_not_kept(options, kept):
 
 
 @pytest.mark.parametrize("y", [np.zeros((6, 3), int), np.zeros(6, np.float32), np.zeros((6, 3, 2), np.float32)])
-def test_desired_outputs_that_are_no_classes_are_refused(y):
+@pytest.mark.parametrize("asked", ["per_class", "accuracy"])
+def test_desired_outputs_that_are_no_classes_are_refused(y, asked):
     C = cost.Cost(Images(jnp.arange(6.0)[:, None], jnp.asarray(y)), SCALED, FIRST)
     with pytest.raises(ValueError, match=r"expected one-hot \[n, classes\] or whole labels \[n\]"):
-        slices.line(C, (jnp.zeros(1),), (jnp.ones(1),), [1.0], per_class=True)
+        slices.line(C, (jnp.zeros(1),), (jnp.ones(1),), [1.0], **{asked: True})
 
 
 def test_labels_below_zero_are_in_no_class_and_never_right():

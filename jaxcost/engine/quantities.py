@@ -127,5 +127,5 @@ def number_of_classes(C) -> int:
     if y.ndim == 1 and jnp.issubdtype(y.dtype, jnp.integer):
         return int(y.max()) + 1
     raise ValueError(
-        f"per_class of outputs {y.dtype}{list(y.shape)}, expected one-hot [n, classes] or whole labels [n]"
+        f"classes of desired outputs {y.dtype}{list(y.shape)}, expected one-hot [n, classes] or whole labels [n]"
     )
