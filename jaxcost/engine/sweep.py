@@ -54,15 +54,7 @@ class Plan(NamedTuple):
 def plan(quantity, Cs, frame, points, *, memory=MEMORY) -> Plan:
     """Time a few points, and say how long all will take and how much memory.
 
-    Args:
-        quantity: what to compute, as in `quantities`.
-        Cs: a tuple of costs of one model, each a `cost.Cost` of the floating leaves alone.
-        frame: `(origin, directions)`, the k directions like the origin (`directions.Frame.moving`).
-        points: coordinates, `[m, k]`.
-        memory: bytes that may be taken on each device beyond images and parameters.
-
-    Raises:
-        ValueError: not even one image at a time fits into the memory.
+    Args and errors as for `program.compiled`.
     """
     program = compiled(quantity, Cs, frame, points, memory)
     timed = lambda count: _seconds(program.run, Cs, frame, np.resize(points, (count, points.shape[1])))[0]
@@ -72,7 +64,7 @@ def plan(quantity, Cs, frame, points, *, memory=MEMORY) -> Plan:
 def over_points(quantity, Cs, frame, points, *, memory=MEMORY, resume_file=None, progress=True) -> tuple:
     """A quantity at each of the points. Says beforehand what a long evaluation takes.
 
-    Args and errors as for `plan`, and:
+    Args and errors as for `program.compiled`, and:
         resume_file: path of an .npz that keeps the finished points, or None. Written after tiles, so seldom that it
             takes a twentieth of the time at most, and on Ctrl-C. Points found in it are not computed again; each point
             is computed as if it were alone, so that a stop changes no bit of the results. (Spread over several
@@ -105,8 +97,8 @@ def over_frames(quantity, slices, points, *, memory=MEMORY, progress=True) -> An
 
     Args:
         quantity: what to compute.
-        slices: a list of functions, each of which makes `(C, frame)`, as in `plan` and all of one structure, when its
-            turn comes.
+        slices: a list of functions, each of which makes `(C, frame)` when its turn comes, as in `program.compiled` and
+            all of one structure.
         points: coordinates, `[m, k]`.
         memory: bytes that may be taken on each device beyond images and parameters, and beyond the results.
         progress: show progress.
