@@ -7,6 +7,7 @@ are the instruments to look at it. Import the rooms themselves: `from jaxcost im
 
 The rooms by floors, from the ground: each imports only rooms above it in this list.
 
+    checks                 what a caller gives, checked
     data                   images and desired outputs: embedded digits, IDX files, MNIST
     losses                 the cost of one image
     statistics             medians and intervals, tests, how many draws are needed
