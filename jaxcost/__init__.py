@@ -26,6 +26,7 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     engine.quantities      what is computed at each point: C, its derivatives, its make-up
     engine.coordinates     points of a slice, as arrays
     engine.program         a quantity at the points of a slice, compiled within the memory
+    engine.exact           a quantity at points of a slice, in float64
     engine.sweep           a quantity at many points: planned, in tiles, to be taken up again
     engine.noise           how much of a slice is rounding
     engine.watched         what training records
@@ -39,6 +40,7 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     measures.minima        local minima with depth, basins and merge tree
     measures.bumpiness     every measure of a slice at once
     populations            many slices: drawn, of given networks, resampled, by class
+    measures.newton        Newton's steps from many points at once
     measures.critical      critical points of C on a slice; which minima of a grid are minima of C
     measures.nulls         the same measures of a bowl, of random surfaces and random walks
     curvature.products     products of the Hessian with directions

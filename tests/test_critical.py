@@ -11,7 +11,7 @@ from scipy import optimize
 
 from jaxcost import cost, network, slices
 from jaxcost.data import Images
-from jaxcost.measures import critical, minima
+from jaxcost.measures import critical, minima, newton
 
 ORIGIN, U, V = (jnp.zeros(2),), (jnp.array([1.0, 0.0]),), (jnp.array([0.0, 1.0]),)
 
@@ -98,6 +98,53 @@ def test_a_minimum_of_a_line_and_a_slope_almost_too_gentle_to_see():
     assert not critical.settle(C, line, minima_at([2]))[1].any()
 
 
+# the same at every resolution
+
+RASTRIGIN = [
+    0.0,
+    *(sign * x for x in (0.994959, 1.989912, 2.984856) for sign in (-1, 1)),
+]  # the roots of x + 10 pi sin(2 pi x)
+
+KNOWN = {  # surface, half-width, minima
+    "rosenbrock": (lambda p: (1 - p[0]) ** 2 + 100 * (p[1] - p[0] ** 2) ** 2, 2.0, [(1, 1)]),
+    "himmelblau": (
+        lambda p: (p[0] ** 2 + p[1] - 11) ** 2 + (p[0] + p[1] ** 2 - 7) ** 2,
+        6.0,
+        [(3, 2), (-2.805118, 3.131312), (-3.779310, -3.283186), (3.584428, -1.848127)],
+    ),
+    "rastrigin": (
+        lambda p: 20 + (p**2 - 10 * jnp.cos(2 * jnp.pi * p)).sum(),
+        2.6,
+        [(x, y) for x in RASTRIGIN for y in RASTRIGIN],
+    ),
+    "banana": (
+        lambda p: 2 + (0.3 * (p[0] - 0.7)) ** 2 + 30 * (p[1] - jnp.sin(2 * p[0])) ** 2,
+        3.0,
+        [(0.7, np.sin(1.4))],
+    ),
+}
+
+
+@pytest.mark.parametrize("resolutions", [(21, 241), pytest.param((31, 41, 81, 161), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("turn", [0.0, 0.5], ids=["straight", "turned"])
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_finer_grid_neither_loses_nor_makes_a_minimum(name, turn, resolutions):
+    f, half_width, true = KNOWN[name]
+    C, (c, s) = analytic(f), (np.cos(turn), np.sin(turn))
+    directions = [(jnp.array(d, jnp.float32),) for d in ((c, s), (-s, c))]
+    true = np.array(true) @ np.array([(c, -s), (s, c)])
+    true = true[(np.abs(true) < half_width).all(1)]
+    for points in resolutions:
+        axis = np.linspace(-half_width, half_width, points)
+        plane = slices.plane(C, ORIGIN, *directions, axis, axis)
+        ended, stays = critical.settle(C, plane, minima.local_minima(plane.values, plane.floor))
+        found = critical.find(C, plane)
+        for those in (ended[stays], found.points[found.kinds == 0]):
+            assert len(those) == len(true)
+            distances = np.linalg.norm(those[:, None] - true, axis=-1)
+            assert max(distances.min(0).max(), distances.min(1).max()) < 1e-4
+
+
 # critical points
 
 
@@ -146,20 +193,17 @@ def test_all_critical_points_are_found_and_each_is_what_its_hessian_says(f):
 @EVERY
 def test_the_certificate_is_true(f):
     found, plane = surface(f, AXIS, AXIS)
-    cell = AXIS[1] - AXIS[0]
     with jax.enable_x64(True):
         points = jnp.asarray(found.points)
         values, g, H = (np.asarray(jax.vmap(of)(points)) for of in (f, jax.grad(f), jax.hessian(f)))
-    np.testing.assert_allclose(found.values, values, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(found.slopes, np.linalg.norm(g, axis=1), atol=2e-5)
+    np.testing.assert_allclose(found.values, values, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(found.slopes, np.linalg.norm(g, axis=1), atol=1e-7)
     eigenvalues = np.linalg.eigvalsh(H)
-    np.testing.assert_allclose(found.eigenvalues, eigenvalues, rtol=1e-4)
+    np.testing.assert_allclose(found.eigenvalues, eigenvalues, rtol=1e-7)
     np.testing.assert_array_equal(found.kinds, (eigenvalues < 0).sum(1))
-    steps = np.linalg.solve(H, g[..., None])[..., 0] / cell
-    np.testing.assert_allclose(found.steps, np.abs(steps).max(1), atol=1e-4)
-    assert found.steps.max() <= critical.ARRIVED
-    assert (found.rises > plane.floor).all()
-    np.testing.assert_allclose(found.rises, 4 * plane.floor, rtol=0.5)  # where H foretells 4 floors, give or take one
+    assert found.steps.max() <= newton.ARRIVED
+    assert (found.rises > 4 * np.finfo(np.float32).eps * np.abs(found.values)).all()
+    assert (found.rises <= np.ptp(plane.values) * 20).all()
 
 
 @EVERY
@@ -268,16 +312,6 @@ def test_derivatives_at_hand_are_taken(monkeypatch):
     is_all_of(plain, TRUE[CUBIC])
 
 
-def test_a_start_that_strays_is_given_up_after_two_cells(monkeypatch):
-    """On exp(a) every Newton step is -1, here 0.9 of a cell: after two steps the third would be one too far."""
-    C = terms(0, 0, 0, 0, 0, 0, 1)
-    line = slices.line(C, ORIGIN, U, np.linspace(-10, 10, 19))
-    asked, derivatives = [], slices.derivatives
-    monkeypatch.setattr(slices, "derivatives", lambda *a: asked.append(len(a[-1])) or derivatives(*a))
-    assert len(critical.find(C, line).points) == 0
-    assert asked == [19, 18, 17]  # the leftmost has left the grid, and then the next
-
-
 def test_the_cost_of_another_slice_is_refused():
     C = terms(0.25, -1, 0, 1, 0, 1)
     plane = slices.plane(C, ORIGIN, U, V, jnp.arange(-2.0, 4.0), jnp.arange(-2.0, 3.0))
@@ -314,9 +348,9 @@ def test_on_a_network_they_are_the_zeros_of_the_gradient_in_float64_and_all_of_t
             inside = np.abs(ended.x).max() < 3 and np.linalg.norm(ended.fun) < 1e-10
             if inside and not any(np.linalg.norm(ended.x - other) < 1e-4 for other in true):
                 true.append(ended.x)
-    np.testing.assert_allclose(np.linalg.norm(gradients, axis=1), found.slopes, atol=1e-5)
-    assert np.abs(np.linalg.solve(hessians, gradients[..., None])).max() < 2 * critical.ARRIVED * (axis[1] - axis[0])
-    np.testing.assert_allclose(found.eigenvalues, np.linalg.eigvalsh(hessians), rtol=1e-2, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(gradients, axis=1), found.slopes, atol=1e-8)
+    assert np.abs(np.linalg.solve(hessians, gradients[..., None])).max() < 1e-6
+    np.testing.assert_allclose(found.eigenvalues, np.linalg.eigvalsh(hessians), rtol=1e-6, atol=1e-9)
     distances = np.linalg.norm(np.array(true)[:, None] - found.points, axis=-1)
     assert (distances.min(0) < 1e-3).all()  # none that is none
     assert (distances.min(1) < 1e-3).all()  # and none is missed

@@ -1,15 +1,23 @@
-"""Critical points of C on a slice, found on its exact gradient and Hessian and not guessed from pixels."""
+"""Critical points of C on a slice, found on its exact gradient and Hessian and not guessed from pixels.
+
+A grid says where to look. What is found there is judged by C alone, in float64 and against the rounding of C at that
+very place: a finer grid finds more where a coarse one saw too little, and loses and makes none.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from jaxcost import slices
+from jaxcost import cost, slices
+from jaxcost.engine import exact, quantities
+from jaxcost.measures import minima as grid_minima
+from jaxcost.measures import newton
 
-# lengths along each axis, in grid cells
-ARRIVED = 1e-3  # a Newton step as short as this has arrived
-SAME_POINT = 0.1  # two points as near as this are one
-FARTHEST = 2.0  # a point farther than this from its start is given up
+# lengths as shares of the slice along each axis
+SAME_POINT = 1e-4  # two points as near as this are one
+NEAREST, FARTHEST = 1e-5, 0.25  # how far along an eigenvector a rise is looked for
+RUNGS = 10  # places along an eigenvector where it is looked for
+EPS = np.finfo(np.float32).eps
 
 
 class Critical(NamedTuple):
@@ -17,15 +25,15 @@ class Critical(NamedTuple):
 
     Attributes:
         points: coordinates, `[m, k]`.
-        values: C at these, `[m]`.
+        values: C at these, `[m]`, in float64 as all that follows.
         kinds: `[m]`, number of negative eigenvalues: 0 a minimum on the slice, k a maximum, else a saddle.
         eigenvalues: of the exact Hessian in the slice, `[m, k]`, rising, per squared unit of coordinate.
         slopes: `[m]`, Euclidean norm of the exact gradient that is left, per unit of coordinate.
-        steps: `[m]`, the longest component of the Newton step that is left, in grid cells; at most `ARRIVED`.
-        rises: `[m]`, the least that C was seen to rise, or fall where the eigenvalue is negative, on both sides along
-            each eigenvector; more than the floor.
-        unseen: number of points that Newton's steps came to without such rises: too flat for the noise floor, or
-            rugged at a scale below that at which a rise could be seen. They are left out.
+        steps: `[m]`, the longest component of the Newton step that is left, as a share of the slice's length.
+        rises: `[m]`, how far C rises, or falls where the eigenvalue is negative, before it turns, on either side along
+            each eigenvector: the least. At some place on the way it is more than the noise of C there.
+        unseen: number of points where the gradient is 0 without such rises: too flat for the rounding of C, or rugged
+            at a scale below that at which a rise could be seen. They are left out.
     """
 
     points: np.ndarray
@@ -41,12 +49,14 @@ class Critical(NamedTuple):
 def find(C, slice_, *, derivatives=None, steps=10) -> Critical:
     """The critical points of C on a slice: Newton's steps on the exact gradient g and Hessian H, s <- s - H^-1 g.
 
-    They start at every grid point whose own step is no longer than a cell along each axis, and are cut to one cell.
-    Those that stray from their start by more than two cells, or off the grid, are dropped, and of those that come to
-    one point one is kept. It counts only if it is seen: along each eigenvector of H, on both sides, where H foretells
-    a rise of 4 floors, C must have risen by more than the floor (or fallen, where the eigenvalue is negative), and that
-    within one cell. Far from a trained network C is a staircase of single images, and has critical points below any
-    resolution. What a grid leaves between its points is missed: read the number as "at least".
+    They start at the grid points whose own step is no longer than a cell along each axis, one for each place to which
+    these lead, and go in float64 (`newton.to_zeros`). The grid's own minima run downhill beside them
+    (`newton.downhill`). Of those that come to one point one is kept. It counts if it is seen: along each eigenvector of
+    H, on both sides, C must rise (or fall, where the eigenvalue is negative) by more than its noise there, four times
+    the difference between its values as a slice computes them and those in float64 (`engine.noise`).
+
+    Far from a trained network C is a staircase of single images, and has critical points below any resolution. What a
+    grid leaves between its points is missed: read the number as "at least".
 
     Args:
         C: the `cost.Cost` of the slice.
@@ -58,7 +68,7 @@ def find(C, slice_, *, derivatives=None, steps=10) -> Critical:
         `Critical`.
 
     Raises:
-        ValueError: C is not the cost of this slice.
+        ValueError: C is not the cost of this slice, or an axis has a single point.
 
     Example:
         >>> from jaxcost import cost, data
@@ -70,143 +80,156 @@ def find(C, slice_, *, derivatives=None, steps=10) -> Critical:
         ([-1.0, 0.0, 1.0], [0, 0, 1])
     """
     slices.check(C, slice_)
-    axes = [np.asarray(axis, np.float64) for axis in slice_.axes]
-    grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(axes))
-    cell = np.array([np.abs(np.diff(axis)).max() for axis in axes])
-    low, high = grid.min(0), grid.max(0)
-
-    state = _state(grid, cell, derivatives or slices.derivatives(C, *slice_.frame, grid))
-    state = state.chosen((np.abs(state.newton) <= 1).all(1))
-    starts, arrived = state.points, []
-    for _ in range(steps + 1):
-        near = (np.abs(state.newton) <= ARRIVED).all(1)
-        arrived.append(state.chosen(near))
-        moved, starts = (state.points - cell * np.clip(state.newton, -1, 1))[~near], starts[~near]
-        inside = (low <= moved) & (moved <= high) & (np.abs(moved - starts) <= FARTHEST * cell)
-        inside = inside.all(1)  # NaN is outside
-        if not inside.any():
-            break
-        moved, starts = moved[inside], starts[inside]
-        state = _state(moved, cell, slices.derivatives(C, *slice_.frame, moved))
-    found = _State(*map(np.concatenate, zip(*arrived, strict=True)))
+    window = _window(slice_)
+    grid = window.into_cube(np.stack(np.meshgrid(*slice_.axes, indexing="ij"), -1).reshape(-1, len(slice_.axes)))
+    given = derivatives or slices.derivatives(C, *slice_.frame, window.from_cube(grid))
+    on_grid = newton.at(lambda points: window.per_share(given), grid)
+    own = newton.newton(on_grid)
+    near = np.flatnonzero((np.abs(own) <= window.cell).all(1))  # NaN is not
+    near = near[np.argsort(np.abs(own[near] / window.cell).max(1), kind="stable")]
+    leads_to = np.round((grid + own)[near] / window.cell * 4)  # one start for each quarter of a cell
+    near = near[np.unique(leads_to, axis=0, return_index=True)[1]]
+    low = grid.reshape(*slice_.values.shape, -1)[tuple(grid_minima.local_minima(slice_.values).indices.T)]
+    if not len(near) + len(low):
+        return _certified(C, slice_, window, on_grid.chosen([]))
+    derivatives = _exact(C, slice_, window, max(len(near), len(low)))
+    zeros = newton.to_zeros(derivatives, grid[near], window.cell, steps=steps) if len(near) else on_grid.chosen([])
+    ended, minimum = newton.downhill(derivatives, low, window.cell.min() / 2) if len(low) else (on_grid.chosen([]), [])
+    found = newton.State(*map(np.concatenate, zip(zeros, ended.chosen(np.asarray(minimum, bool)), strict=True)))
     found = found.chosen(np.argsort(found.values, kind="stable"))
-    alike = (np.abs(found.points[:, None] - found.points[None]) <= SAME_POINT * cell).all(-1)
-    found = found.chosen(~np.tril(alike, -1).any(1))  # none before it is the same
-    rises = _rises(C, slice_, found, cell)
-    seen = rises > slice_.floor
-    unseen, found = int(np.sum(~seen)), found.chosen(seen)
-    eigenvalues = np.linalg.eigvalsh(found.hessians / cell[:, None] / cell)
-    return Critical(
-        points=found.points,
-        values=found.values,
-        kinds=(eigenvalues < 0).sum(1),
-        eigenvalues=eigenvalues,
-        slopes=np.linalg.norm(found.gradients / cell, axis=1),
-        steps=np.abs(found.newton).max(1, initial=0),
-        rises=rises[seen],
-        unseen=unseen,
-    )
+    return _certified(C, slice_, window, found.chosen(_first_of_each(found.points)))
 
 
-class _State(NamedTuple):
-    """Points under way, `[m, ...]`: C, its derivatives and H^-1 g, coordinates in units of cells but for the points."""
-
-    points: np.ndarray
-    values: np.ndarray
-    gradients: np.ndarray
-    hessians: np.ndarray
-    newton: np.ndarray
-
-    def chosen(self, which):
-        return _State(*(a[which] for a in self))
-
-
-def _state(points, cell, derivatives):
-    """Points with C, g, H and H^-1 g in float64, coordinates in units of cells; NaN where there is no such step."""
-    values, gradients, hessians = derivatives
-    values, gradients = np.asarray(values, np.float64), gradients * cell
-    hessians = hessians * cell[:, None] * cell
-    eigenvalues, vectors = np.linalg.eigh(np.where(np.isfinite(hessians), hessians, 0))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        newton = np.einsum("mij,mj,mkj,mk->mi", vectors, 1 / eigenvalues, vectors, gradients)
-    sound = np.isfinite(hessians).all((1, 2)) & np.isfinite(gradients).all(1)
-    return _State(points, values, gradients, hessians, np.where(sound[:, None], newton, np.nan))
-
-
-def _rises(C, slice_, found, cell):
-    """The least rise of C along the eigenvectors, or fall along those of negative eigenvalues, `[m]`.
-
-    Where the Hessian foretells 4 floors; 0 where it does not within a cell.
-    """
-    if not len(found.points):
-        return np.zeros(0)
-    eigenvalues, vectors = np.linalg.eigh(found.hessians)  # vectors[m, :, j]
-    far = np.sqrt(8 * slice_.floor / np.maximum(np.abs(eigenvalues), np.finfo(np.float64).tiny))
-    moves = np.minimum(far, 1)[:, None, :] * vectors * cell[:, None]
-    beside = found.points[:, None, None] + np.stack([moves, -moves], 1).swapaxes(2, 3)  # [m, side, j, k]
-    values = slices.evaluate(C, *slice_.frame, beside.reshape(-1, len(cell))).reshape(beside.shape[:3])
-    middle = slices.evaluate(C, *slice_.frame, found.points)[:, None, None]
-    rises = (values.astype(np.float64) - middle) * np.sign(eigenvalues)[:, None]
-    return np.where((far <= 1)[:, None], rises, 0).min((1, 2))
-
-
-def settle(C, slice_, minima, *, steps=20) -> tuple[np.ndarray, np.ndarray]:
+def settle(C, slice_, minima) -> tuple[np.ndarray, np.ndarray]:
     """Let grid minima run downhill on the slice itself: which of them are minima of C, not of the grid alone.
 
     A narrow valley that runs askew to the grid looks like a string of minima, one wherever a grid point comes near
-    its floor, and the finer the grid the more there are. From each grid point this takes Newton steps on the
-    exact gradient g and Hessian H, |H|^-1 g with |H| by its eigenvalues' sizes, at most half a cell along each
-    eigenvector. A minimum stays if it comes, within its neighbours' coordinates, to a point where H is positive
-    definite and the fall that is still to be had, g H^-1 g / 2, is within the noise floor.
+    its floor, and the finer the grid the more there are. From each grid point this goes downhill on the exact gradient
+    and Hessian in float64 (`newton.downhill`), however far, as long as it stays on the slice. A minimum stays if it
+    comes to a point of which C rises on all sides by more than its noise there (`find`), and if none before it in the
+    list has come to the same one: a string keeps its deepest, if there is a minimum at the valley's bottom at all.
 
     Args:
         C: the `cost.Cost` of the slice.
         slice_: a `slices.Slice`.
         minima: `minima.Minima` of its values.
-        steps: number of Newton steps.
 
     Returns:
-        `(coordinates, stays)`: coordinates after the last step, `[m, k]`, and whether it is a minimum and
-        none before it in the list is the same one, `[m]`, a mask for `Minima.chosen`.
+        `(coordinates, stays)`: coordinates where each ended, `[m, k]`, and whether it is a minimum and none before it
+        in the list is the same one, `[m]`, a mask for `Minima.chosen`.
 
     Raises:
-        ValueError: C is not the cost of this slice.
+        ValueError: C is not the cost of this slice, or the minima are not of its grid.
 
     Example:
         >>> from jaxcost import cost, data
-        >>> from jaxcost.measures import minima
         >>> one = data.Images(np.ones((1, 1), np.float32), np.zeros((1, 1), np.float32))
         >>> C = cost.Cost(one, lambda x, p: (p * p - 1) ** 2 + 1, lambda a, y: a)  # a double well
         >>> line = slices.line(C, (np.float32(0.0),), (np.float32(1.0),), np.linspace(-2, 2, 40))
-        >>> coordinates, stays = settle(C, line, minima.local_minima(line.values, line.floor))
+        >>> coordinates, stays = settle(C, line, grid_minima.local_minima(line.values, line.floor))
         >>> np.sort(coordinates[:, 0]).round(2).tolist(), stays.tolist()
         ([-1.0, 1.0], [True, True])
     """
     slices.check(C, slice_)
-    before, start, after = (
-        np.stack([axis[i + d] for axis, i in zip(slice_.axes, minima.indices.T, strict=True)], 1).astype(np.float64)
-        for d in (-1, 0, 1)
+    indices, shape = np.asarray(minima.indices), slice_.values.shape
+    if indices.shape[1:] != (len(shape),) or (indices < 0).any() or (indices >= shape).any():
+        raise ValueError(f"minima at {indices.tolist()}, expected indices of a grid of shape {shape}")
+    if not len(indices):
+        return np.zeros((0, len(shape))), np.zeros(0, bool)
+    window = _window(slice_)
+    starts = np.stack([np.float64(axis)[i] for axis, i in zip(slice_.axes, indices.T, strict=True)], 1)
+    derivatives = _exact(C, slice_, window, len(indices))
+    ended, stays = newton.downhill(derivatives, window.into_cube(starts), window.cell.min() / 2)
+    come = np.flatnonzero(stays)
+    come = come[_first_of_each(ended.points[come])]
+    _, seen = _rises(C, slice_, window, ended.chosen(come))
+    stays[:] = False
+    stays[come[seen]] = True
+    return window.from_cube(ended.points), stays
+
+
+class _Window(NamedTuple):
+    """The slice as the unit cube."""
+
+    low: np.ndarray
+    length: np.ndarray
+    cell: np.ndarray  # as a share of the length
+
+    def into_cube(self, points):
+        return (points - self.low) / self.length
+
+    def from_cube(self, points):
+        return self.low + points * self.length
+
+    def per_share(self, derivatives):
+        """Values, gradients and Hessians per unit of coordinate, made those per length of the slice."""
+        values, gradients, hessians = (np.asarray(a, np.float64) for a in derivatives)
+        return values, gradients * self.length, hessians * self.length[:, None] * self.length
+
+
+def _window(slice_):
+    axes = [np.float64(axis) for axis in slice_.axes]
+    length = np.array([np.ptp(axis) for axis in axes])
+    if not (length > 0).all():
+        raise ValueError(
+            f"axes of {[len(axis) for axis in axes]} points, expected two different ones or more along each"
+        )
+    low, widest = (np.array([of(axis) for axis in axes]) for of in (np.min, lambda axis: np.abs(np.diff(axis)).max()))
+    return _Window(low, length, widest / length)
+
+
+def _exact(C, slice_, window, most):
+    """Values and derivatives at points of the unit cube, in float64, for `most` points at once: one program."""
+    run = _in_float64(quantities.DERIVATIVES, C, slice_, most)
+    return lambda points: window.per_share(run(window.from_cube(points)))
+
+
+def _in_float64(quantity, C, slice_, most):
+    C, _ = cost.split(C, slice_.frame.origin)
+    return exact.in_float64(quantity, C, slice_.frame.moving(), most)
+
+
+def _first_of_each(points):
+    """A mask: those to which none before them is the same."""
+    alike = (np.abs(points[:, None] - points[None]) <= SAME_POINT).all(-1)
+    return ~np.tril(alike, -1).any(1)
+
+
+def _certified(C, slice_, window, found):
+    rises, seen = _rises(C, slice_, window, found)
+    unseen, found = int(np.sum(~seen)), found.chosen(seen)
+    eigenvalues = np.linalg.eigvalsh(found.hessians / window.length[:, None] / window.length)
+    return Critical(
+        points=window.from_cube(found.points),
+        values=found.values,
+        kinds=(eigenvalues < 0).sum(1),
+        eigenvalues=eigenvalues,
+        slopes=np.linalg.norm(found.gradients / window.length, axis=1),
+        steps=np.abs(newton.newton(found)).max(1, initial=0),
+        rises=rises[seen],
+        unseen=unseen,
     )
-    low, high = np.minimum(before, after), np.maximum(before, after)
-    cell = (high - low) / 2
-    points, stays, moving = start.copy(), np.zeros(len(start), bool), np.arange(len(start))
-    for _ in range(steps + 1):
-        if not len(moving):
-            break
-        _, g, H = slices.derivatives(C, *slice_.frame, points[moving])
-        finite = np.isfinite(g).all(1) & np.isfinite(H).all((1, 2))
-        moving, g, H = moving[finite], g[finite] * cell[moving[finite]], H[finite]
-        eigenvalues, vectors = np.linalg.eigh(H * cell[moving, :, None] * cell[moving, None, :])
-        slopes = np.einsum("mij,mi->mj", vectors, g)  # along the eigenvectors
-        convex = eigenvalues.min(1, initial=np.inf) > 0
-        fall_left = (slopes**2 / np.where(eigenvalues > 0, eigenvalues, 1)).sum(1) / 2
-        arrived = convex & (fall_left <= slice_.floor)
-        steep = np.maximum(np.abs(eigenvalues), np.maximum(2 * np.abs(slopes), np.finfo(np.float64).tiny))
-        stays[moving[arrived]] = True
-        moving, step = moving[~arrived], np.einsum("mij,mj->mi", vectors, slopes / steep)[~arrived]
-        points[moving] -= cell[moving] * step
-        moving = moving[((low <= points) & (points <= high)).all(1)[moving]]
-    for i in np.flatnonzero(stays):  # of grid minima that ran into one, the first speaks for it
-        same = (np.abs(points[:i] - points[i]) < cell[i] / 2).all(1)
-        stays[i] = not (same & stays[:i]).any()
-    return points, stays
+
+
+def _rises(C, slice_, window, found):
+    """How far C rises or falls along the eigenvectors before it turns, the least, `[m]`; and whether that is seen."""
+    m, k = found.points.shape
+    if not m:
+        return np.zeros(0), np.zeros(0, bool)
+    sizes, vectors = np.linalg.eigh(found.hessians)  # vectors[m, :, j]
+    # from where the Hessian foretells 4 roundings of the value itself
+    nearest = np.sqrt(8 * EPS * np.abs(found.values)[:, None] / np.maximum(np.abs(sizes), np.finfo(np.float64).tiny))
+    nearest = np.clip(nearest, NEAREST, FARTHEST / 2)
+    rungs = nearest * (FARTHEST / nearest) ** np.linspace(0, 1, RUNGS)[:, None, None]  # [rung, m, j]
+    moves = np.einsum("rmj,mij->mjri", rungs, vectors)
+    along = found.points[:, None, None, None] + np.stack([moves, -moves], 1)  # [m, side, j, rung, k]
+    points = window.from_cube(np.concatenate([found.points, along.reshape(-1, k)]))
+    shown = np.float64(slices.evaluate(C, *slice_.frame, points, progress=False))
+    true = _in_float64(quantities.VALUES, C, slice_, len(points))(points)
+    middle, there, shown = true[:m, None, None, None], *(a[m:].reshape(along.shape[:-1]) for a in (true, shown))
+    with np.errstate(invalid="ignore"):  # what is not finite turns
+        rise = (there - middle) * np.sign(sizes)[:, None, :, None]
+        up = np.logical_and.accumulate(np.diff(rise, axis=-1, prepend=0) > 0, -1) & np.isfinite(rise)
+        floor = np.maximum(4 * np.maximum.accumulate(np.abs(shown - there), -1), EPS * np.abs(there))
+        seen = (up & (rise > floor)).any(-1).all((1, 2))
+    return np.where(up, rise, 0).max(-1).min((1, 2)), seen
