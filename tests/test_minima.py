@@ -12,12 +12,12 @@ def grid(n=41, half=1.0):
     return np.meshgrid(axis, axis, indexing="ij")
 
 
-def flooded(values):
+def flooded(values, wall=False):
     """Depths by definition: at each level, the pools that do not touch the edge, found by labelling."""
     values = np.asarray(values, float)
     around = np.ones((3,) * values.ndim)
     inside = tuple(slice(1, -1) for _ in values.shape)
-    edge = np.ones(values.shape, bool)
+    edge = np.full(values.shape, not wall)
     edge[inside] = False
     edge |= np.isnan(values)
     levels = np.unique(values[np.isfinite(values)])
@@ -43,18 +43,19 @@ def flooded(values):
                 if i != oldest:
                     depths[i] = level - alive.pop(i)
             pools[pool] = oldest
+    depths |= dict.fromkeys(alive, np.inf)
     return {i: depth for i, depth in depths.items() if depth > 0}
 
 
 @pytest.mark.parametrize("shape", [(30,), (9, 14), (5, 6, 4)])
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("ties", [False, True])
-def test_depths_are_those_of_a_flood(shape, seed, ties):
+@pytest.mark.parametrize(("ties", "wall"), [(False, False), (True, False), (True, True)])
+def test_depths_are_those_of_a_flood(shape, seed, ties, wall):
     values = np.random.default_rng(seed).normal(size=shape)
     if ties:
         values = np.round(2 * values) / 2
-    found = minima.local_minima(values)
-    expected = flooded(values)
+    found = minima.local_minima(values, edge="wall" if wall else "open")
+    expected = flooded(values, wall)
     flat = [int(np.ravel_multi_index(i, shape)) for i in found.indices]
     assert dict(zip(flat, found.depths, strict=True)) == pytest.approx(expected)
     assert list(found.depths) == sorted(found.depths, reverse=True)
@@ -114,17 +115,17 @@ def test_counts_do_not_depend_on_orientation_or_units():
     np.testing.assert_allclose(minima.local_minima(7 * values + 3, 2.1).depths, 7 * depths)
 
 
-def test_nothing_is_counted_beside_the_unknown_and_infinity_is_a_wall():
+def test_nothing_is_counted_beside_the_unknown_and_infinity_is_unknown():
     values = np.array([4.0, 1.0, 2.0, 0.0, np.nan, 5.0, 1.0, np.inf, 0.0, np.inf, 2.0, 1.5, 9.0])
     found = minima.local_minima(values)
     assert dict(zip(found.indices[:, 0].tolist(), found.depths.tolist(), strict=True)) == {
-        1: 1.0, 6: 4.0, 8: np.inf, 11: 7.5,
+        1: 1.0, 11: 0.5,
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("floor", [-1.0, np.nan])
 def test_a_floor_that_is_none_is_refused(floor):
-    with pytest.raises(ValueError, match=f"^floor={floor}, expected a number that is not negative$"):
+    with pytest.raises(ValueError, match=f"^floor={floor}, expected a number in"):
         minima.local_minima(np.zeros((3, 3)), floor)
 
 
@@ -159,7 +160,7 @@ def test_the_tree_is_that_of_a_flood_stopped_at_each_pass(shape, kind, floor, se
     found = minima.local_minima(values, floor)
     # ties: an earlier point is lower; what is unknown lies outside
     order = np.argsort(np.argsort(values, axis=None, kind="stable")).reshape(shape)
-    order[np.isnan(values) | np.isneginf(values)] = -1
+    order[~np.isfinite(values)] = -1
     at = [tuple(i) for i in found.indices]
     inside = {i: {i} for i in range(found.count)}  # each with all that run over into it
     for i in reversed(range(found.count)):
@@ -254,3 +255,55 @@ def test_noise_below_the_floor_moves_no_count_and_no_depth_by_more_than_the_floo
     assert minima.local_minima(values + noise).count > 2 * clean.count
     assert found.count == clean.count == 4
     np.testing.assert_allclose(found.depths, clean.depths, atol=floor)
+
+
+def merge_tree_gaps(values):
+    """Height of the first node above each leaf of the merge tree of sublevel sets, by labelling at each level."""
+    around, first, leaves = np.ones((3,) * values.ndim), {}, []
+    for level in np.unique(values):
+        labels, count = ndimage.label(values <= level, around)
+        for pool in range(1, count + 1):
+            inside = [i for i in leaves if labels[np.unravel_index(i, values.shape)] == pool]
+            if not inside:
+                leaves.append(int(np.flatnonzero((labels == pool).ravel())[0]))
+            if len(inside) > 1:
+                first |= {i: level for i in inside if i not in first}
+    return [first[i] - values.ravel()[i] for i in leaves if i in first]
+
+
+@pytest.mark.parametrize("shape", [(40,), (9, 14), (5, 6, 4)])
+def test_the_gap_to_the_first_saddle_is_that_of_the_merge_tree(shape):
+    values = np.random.default_rng(0).normal(size=shape)
+    assert minima.saddle_gap(values) == pytest.approx(np.mean(merge_tree_gaps(values)))
+
+
+def test_the_gap_of_a_landscape_of_one_minimum_is_nothing_and_noise_does_not_count_above_the_floor():
+    a, b = grid(121)
+    assert minima.saddle_gap(a**2 + b**2) == 0
+    wells = (a**2 - 0.25) ** 2 + b**2
+    noisy = wells + 1e-3 * np.random.default_rng(0).normal(size=a.shape)
+    assert minima.saddle_gap(wells) == pytest.approx(0.25**2, rel=1e-3)
+    assert minima.saddle_gap(noisy) < 0.1 * minima.saddle_gap(noisy, 0.02)
+    assert minima.saddle_gap(noisy, 0.02) == pytest.approx(0.25**2, rel=0.1)
+
+
+def test_the_number_by_depth_is_that_of_each_floor():
+    values = np.random.default_rng(0).normal(size=(12, 15))
+    levels = np.array([[0.0, 0.1], [0.5, 2.0]])
+    expected = [[minima.local_minima(values, level).count for level in row] for row in levels]
+    assert minima.local_minima(values).deeper_than(levels).tolist() == expected
+
+
+def test_a_minimum_stands_elsewhere_as_deep_as_the_other_values_have_it_there():
+    a, b = grid(61)
+    both = (a**2 - 0.25) ** 2 + b**2
+    found = minima.local_minima(both)
+    moved = np.roll(both, 1, 0)  # the same wells a point aside, within the old ones
+    np.testing.assert_allclose(minima.elsewhere(found, both), found.depths)
+    np.testing.assert_allclose(minima.elsewhere(found, moved), found.depths, rtol=0.35)
+    for well in (-0.5, 0.5):  # now the other one is a slope
+        depths = minima.elsewhere(found, (a - well) ** 2 + b**2)
+        there = [a[tuple(i)] * well > 0 for i in found.indices]
+        assert ((depths > 0.01) == there).all()
+    with pytest.raises(ValueError, match="same grid"):
+        minima.elsewhere(found, both[1:])
