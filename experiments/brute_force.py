@@ -25,7 +25,7 @@ import numpy as np
 import optax
 from common import like, setting
 
-from jaxcost import cost, descent, network, results, statistics, tails
+from jaxcost import cost, descent, network, resampling, results, statistics, tails
 
 ATOMS = 80  # power of ten, the usual estimate for the observable universe
 YEAR = 3.156e7  # seconds
@@ -84,7 +84,7 @@ def run(settings):
 
     reached = float(descended[-1])
     tail = partial(tails.lower_tail, share=settings.tail)
-    interval = lambda of: statistics.bootstrap(
+    interval = lambda of: resampling.bootstrap(
         jax.random.key(settings.seed), lambda groups: np.array(list(map(of, groups[0]))), [found],
         resamples=settings.resamples,
     )  # fmt: skip

@@ -31,7 +31,7 @@ from common import like, setting
 from matplotlib.ticker import SymmetricalLogLocator
 from stationary_points import COSTS, NARROW, UNITS, constants, costs
 
-from jaxcost import directions, network, plot, populations, results, statistics
+from jaxcost import directions, network, plot, populations, resampling, results, statistics
 from jaxcost.measures import bumpiness, minima
 
 SOURCE = "Bosman et al. 2019"
@@ -145,7 +145,7 @@ def measured(lines):
 def middle(measure, draws):
     """Of counts the mean, since their medians are mostly 1, else the median, with its interval."""
     if measure in COUNTS:
-        return statistics.bootstrap(jax.random.key(0), lambda groups: groups[0].mean(-1), [draws])
+        return resampling.bootstrap(jax.random.key(0), lambda groups: groups[0].mean(-1), [draws])
     return statistics.summary(draws)
 
 
@@ -171,7 +171,7 @@ def verdicts(result):
     ):
         for name, of_kind in kinds.items():
             known = [draws[~np.isnan(draws)] for draws in getattr(of_kind, measure)[:, -1]]
-            found = statistics.bootstrap(jax.random.key(0), statistics.trend, known)
+            found = resampling.bootstrap(jax.random.key(0), statistics.trend, known)
             lines.append(common.verdict(f"{name}: {claim}; rank correlation", found, **band, whole=True, source=SOURCE))
     return lines
 

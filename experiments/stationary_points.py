@@ -30,7 +30,7 @@ import numpy as np
 import optax
 from common import like, setting
 
-from jaxcost import cost, descent, losses, network, plot, results, statistics
+from jaxcost import cost, descent, losses, network, plot, resampling, results, statistics
 
 SOURCE = "Bosman et al. 2020"
 UNITS = {"sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh, "ReLU": jax.nn.relu}
@@ -158,7 +158,7 @@ def table(result):
 def verdicts(result):
     """What is claimed of both costs and of width: all of an interval must be on the side of the claim."""
     claimed = lambda claim, found, **band: common.verdict(claim, found, **band, whole=True, source=SOURCE)
-    interval = lambda statistic, groups: statistics.bootstrap(jax.random.key(0), statistic, groups)
+    interval = lambda statistic, groups: resampling.bootstrap(jax.random.key(0), statistic, groups)
     lines = []
     for hidden in dict.fromkeys(name.split(", ")[0] for name in result.kinds):
         pair = [result.kinds[f"{hidden}, {name}"] for name in COSTS]

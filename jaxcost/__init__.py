@@ -11,6 +11,7 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     data                   images and desired outputs: embedded digits, IDX files, MNIST
     losses                 the cost of one image
     statistics             medians and intervals, tests, how many draws are needed
+    resampling             intervals by drawing anew, of draws in groups too
     tails                  what the few largest and the few lowest of many numbers say
     engine.trees           which leaves of a parameter tree move
     network                the 784-16-16-10 network, its parameters

@@ -6,11 +6,10 @@ One slice or one training run is one draw, and a claim rests on many. Sees array
 import math
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from scipy import stats
 
-RESAMPLES = 2000  # the ends of a bootstrap interval are then its 50th value from below and from above
+from jaxcost import checks
 
 
 class Summary(NamedTuple):
@@ -19,11 +18,12 @@ class Summary(NamedTuple):
     Attributes:
         median: of the draws.
         low: the interval in which the median of all possible draws lies with the wanted confidence, from
-            order statistics, whatever the distribution; infinite where the draws are too few to tell.
+            order statistics, whatever the distribution; where the draws are too few for that, their lowest.
         high: its other end.
         lower: a twentieth of the draws lie below.
         upper: a twentieth lie above.
         draws: how many; those for which the measure is NaN are left out.
+        confidence: with which the interval holds that median; less than was wanted where the draws are too few.
     """
 
     median: float
@@ -32,9 +32,11 @@ class Summary(NamedTuple):
     lower: float
     upper: float
     draws: int
+    confidence: float
 
     def __str__(self):
-        return f"{self.median:.3g} ({self.low:.3g} to {self.high:.3g}, {self.draws} draws)"
+        surely = f", {self.confidence:.0%} sure" if self.confidence < 0.95 else ""
+        return f"{self.median:.3g} ({self.low:.3g} to {self.high:.3g}, {self.draws} draws{surely})"
 
 
 class Interval(NamedTuple):
@@ -67,7 +69,8 @@ def summary(draws, confidence=0.95) -> Summary | tuple:
     """The median of a measure, and the interval in which it lies.
 
     Between the order statistics l and u with P(l <= B < u) >= confidence for B ~ Binomial(draws, 1/2): exact for any
-    continuous distribution, wider than asked for with few draws. Conover 1999, section 3.2.
+    continuous distribution, wider than asked for with few draws. Conover 1999, section 3.2. Draws that come in groups,
+    such as lines in networks, are no such draws: `resampling.nested`.
 
     Args:
         draws: a measure, `[draws]`, or a NamedTuple of such however deep, as `bumpiness.Measures` is.
@@ -77,25 +80,31 @@ def summary(draws, confidence=0.95) -> Summary | tuple:
         A `Summary`; of a NamedTuple the same NamedTuple of summaries.
 
     Raises:
-        ValueError: the draws are not a list of numbers.
+        ValueError: the draws are not a list of numbers, or the confidence is not in (0, 1).
 
     Example:
         >>> print(summary(np.arange(1.0, 101.0)))
         50.5 (40 to 61, 100 draws)
+        >>> print(summary(np.arange(5.0)))
+        2 (0 to 4, 5 draws, 94% sure)
     """
     if hasattr(draws, "_fields"):
         return type(draws)(*(summary(one, confidence) for one in draws))
-    draws = np.asarray(draws, np.float64)
-    if draws.ndim != 1:
-        raise ValueError(f"draws of shape {draws.shape}, expected a list of numbers")
+    draws, confidence = checks.numbers("draws", draws, 1), _confidence(confidence)
     known = np.sort(draws[~np.isnan(draws)])
     n = len(known)
     if not n:
-        return Summary(*[math.nan] * 5, 0)
-    below = int(stats.binom.ppf((1 - confidence) / 2, n, 0.5))  # P(B < below) <= (1 - confidence) / 2
-    low, high = (known[below - 1], known[n - below]) if below > 0 else (-math.inf, math.inf)
+        return Summary(*[math.nan] * 5, 0, 0.0)
+    below = max(1, int(stats.binom.ppf((1 - confidence) / 2, n, 0.5)))  # P(B < below) <= (1 - confidence) / 2
+    below = min(below, (n + 1) // 2)
+    low, high = known[below - 1], known[n - below]
     lower, upper = np.quantile(known, (0.05, 0.95), method="closest_observation")
-    return Summary(float(np.median(known)), float(low), float(high), float(lower), float(upper), n)
+    held = max(0.0, 1 - 2 * float(stats.binom.cdf(below - 1, n, 0.5)))
+    return Summary(float(np.median(known)), float(low), float(high), float(lower), float(upper), n, held)
+
+
+def _confidence(value):
+    return checks.number("confidence", value, 0, 1, above=True, below=True)
 
 
 def draws_for(width, draws, confidence=0.95) -> int:
@@ -119,7 +128,8 @@ def draws_for(width, draws, confidence=0.95) -> int:
         400
     """
     found = summary(draws, confidence)
-    if not width > 0 or not math.isfinite(found.high - found.low):
+    checks.number("width", width, 0, above=True)
+    if not math.isfinite(found.high - found.low) or found.confidence < confidence:
         raise ValueError(f"width={width} and {found.draws} draws, expected a positive width and more draws")
     return max(1, math.ceil(found.draws * ((found.high - found.low) / width) ** 2))
 
@@ -145,46 +155,11 @@ def proportion(successes, n, confidence=0.95) -> Interval:
         >>> print(proportion(18, 20))
         0.90 (0.68 to 0.99)
     """
-    if not 0 <= successes <= n or n < 1:
-        raise ValueError(f"{successes} successes of {n}, expected 0 to n of one or more")
-    low, high = stats.binomtest(int(successes), int(n)).proportion_ci(confidence)
+    n, successes = checks.whole("n", n), checks.whole("successes", successes, 0)
+    if successes > n:
+        raise ValueError(f"{successes} successes of {n}, expected 0 to n")
+    low, high = stats.binomtest(successes, n).proportion_ci(_confidence(confidence))
     return Interval(float(successes / n), float(low), float(high))
-
-
-def bootstrap(key, statistic, groups, *, confidence=0.95, resamples=RESAMPLES) -> Interval:
-    """A statistic of groups of draws, with its interval by resampling within each group.
-
-    Each group is drawn anew from itself, with replacement, and as many; the interval holds the middle share
-    `confidence` of the statistic of all that. Efron 1979; the interval by percentiles as in Efron & Tibshirani 1993,
-    chapter 13. With few draws, ten say, it holds less often than it says.
-
-    Args:
-        key: a `jax.random.key`; it seeds the generator of numpy that draws.
-        statistic: a function of the list of groups, each `[resamples, draws, ...]`, that gives `[resamples]`.
-        groups: a list of arrays `[draws, ...]`; what one draw holds along further axes stays together.
-        confidence: in (0, 1).
-        resamples: how often the groups are drawn anew.
-
-    Returns:
-        `Interval`; its value is that of the groups as they are.
-
-    Raises:
-        ValueError: there is no group, or one without draws.
-
-    Example:
-        >>> mean = lambda groups: groups[0].mean(-1)
-        >>> print(f"{bootstrap(jax.random.key(0), mean, [np.arange(101.0)]):.0f}")  # normal theory: 44.3 to 55.7
-        50 (44 to 56)
-    """
-    groups = [np.asarray(group) for group in groups]
-    if not groups or not all(map(len, groups)):
-        raise ValueError(f"groups of {[len(group) for group in groups]} draws, expected one draw or more in each")
-    random = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
-    anew = [group[random.integers(len(group), size=(resamples, len(group)))] for group in groups]
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(statistic(anew), (tail, 1 - tail))
-    (value,) = statistic([group[None] for group in groups])
-    return Interval(float(value), float(low), float(high))
 
 
 def trend(groups) -> np.ndarray:
@@ -192,7 +167,7 @@ def trend(groups) -> np.ndarray:
 
     rho = sum (r - mean r)(g - mean g) / sqrt(sum (r - mean r)^2 sum (g - mean g)^2), with r the ranks of all draws
     together and g those of the groups' numbers, equals sharing their mean rank. Spearman 1904. A statistic for
-    `bootstrap`.
+    `resampling.bootstrap`.
 
     Args:
         groups: a list of arrays `[..., draws]`, in order; the draws along the last axis.
@@ -234,6 +209,7 @@ def kendall(x, y, confidence=0.95) -> Interval:
     """
     if np.shape(x) != np.shape(y) or np.ndim(x) != 1 or len(x) < 5:
         raise ValueError(f"x of shape {np.shape(x)} and y of shape {np.shape(y)}, expected 5 or more numbers in each")
+    x, y, confidence = checks.numbers("x", x, 1), checks.numbers("y", y, 1), _confidence(confidence)
     tau = float(stats.kendalltau(x, y).statistic)
     off = stats.norm.ppf((1 + confidence) / 2) * math.sqrt(0.437 / (len(x) - 4))
     with np.errstate(divide="ignore"):  # of a perfect one
@@ -262,7 +238,7 @@ def mann_whitney(a, b) -> float | np.ndarray:
         >>> print(f"{p:.4f}")  # U = 3: 2 x 7 of the 252 orders
         0.0556
     """
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    a, b = checks.numbers("a", a), checks.numbers("b", b)
     if a.ndim not in (1, 2) or a.shape[1:] != b.shape[1:]:
         raise ValueError(f"a of shape {a.shape} and b of shape {b.shape}, expected [draws] or [draws, m] of both")
     if a.ndim == 2:
@@ -292,7 +268,7 @@ def p_value(observed, null) -> float:
         >>> p_value(10.0, np.arange(10.0)), p_value(4.5, np.arange(10.0))
         (0.18181818181818182, 1.0)
     """
-    null = np.asarray(null, np.float64)
+    null = checks.numbers("null", null, 1)
     null = null[~np.isnan(null)]
     if np.isnan(observed) or not len(null):
         return math.nan

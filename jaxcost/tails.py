@@ -46,7 +46,7 @@ def lower_tail(draws, share=0.05) -> Tail:
 
     P(C <= c) = share (1 + xi (t - c) / sigma)^(-1 / xi) for c <= t, with t the quantile `share` of the draws; xi and
     sigma of the largest likelihood. Of most distributions the tail beyond a far threshold has this form, Pickands 1975.
-    What lies far below all draws is extrapolated, and means little without an interval (`statistics.bootstrap`).
+    What lies far below all draws is extrapolated, and means little without an interval (`resampling.bootstrap`).
 
     Args:
         draws: a measure, `[draws]`, finite.
