@@ -25,7 +25,7 @@ import numpy as np
 from common import setting
 
 from jaxcost import cost, data, network, plot, populations, results, slices
-from jaxcost.measures import minima
+from jaxcost.measures import images, minima
 
 MOST = 20  # images that are drawn
 PARTS = (0.01, 0.1)  # of the images, those that rise most
@@ -106,7 +106,7 @@ def run(settings):
     most = Shown(train.x[which], labels[which], costs[:, which], jnp.stack(outputs))
 
     # the same line over images drawn anew, and over those of one class
-    again, by_class = populations.bootstrap(image_key, line, settings.resamples), populations.by_class(line)
+    again, by_class = images.bootstrap(image_key, line, settings.resamples), images.by_class(line)
     resampled = np.array([depth_in(bump, values, again.floor) for values in again.values])
     band = np.quantile(again.values - again.values[:, ends[:1]], (0.025, 0.975), axis=0)
     own = np.array([minima.local_minima(values, by_class.floor).count for values in by_class.values])

@@ -20,14 +20,17 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     engine.bars            progress, and its off switch
     engine.blocks          a function of images over all of them: blocks, devices, precision
     engine.batching        one operation of a traced program on all images
+    engine.widened         a traced program, run with every float as float64
     engine.hoist           what is affine along a slice is computed once
+    engine.archive         an .npz written whole, and read without trusting it
+    engine.kinds           the NamedTuples that a file may name
     engine.structure       results as JSON and arrays
     results                one result, one file
-    engine.resume          an evaluation that was stopped is taken up again
     engine.quantities      what is computed at each point: C, its derivatives, its make-up
     engine.coordinates     points of a slice, as arrays
     engine.program         a quantity at the points of a slice, compiled within the memory
     engine.exact           a quantity at points of a slice, in float64
+    engine.resume          an evaluation that was stopped is taken up again
     engine.sweep           a quantity at many points: planned, in tiles, to be taken up again
     engine.noise           how much of a slice is rounding
     engine.watched         what training records
@@ -36,11 +39,14 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     descent                gradient, downhill, training in a scan, ensembles
     slices                 lines, planes and grids of C, with their noise floor
     measures.variation     how much the values of a slice go up and down
+    measures.fits          smooth parts of a slice: its quadratic, its dip
     measures.roughness     how much they bend, and how far out a slice is a bowl
-    measures.frequency     how fast they change: correlation, spectrum, Chebyshev
+    measures.frequency     how fast they change: spectrum, Chebyshev
     measures.minima        local minima with depth, basins and merge tree
     measures.bumpiness     every measure of a slice at once
-    populations            many slices: drawn, of given networks, resampled, by class
+    populations            many slices: drawn, of given networks
+    measures.images        what of a slice is C's, what its images': resampled, by class, how sure a depth is
+    measures.refinement    a line as fine as it must be
     measures.newton        Newton's steps from many points at once
     measures.critical      critical points of C on a slice; which minima of a grid are minima of C
     measures.nulls         the same measures of a bowl, of random surfaces and random walks

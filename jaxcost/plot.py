@@ -7,16 +7,15 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 COLOURS = "viridis"  # perceptually uniform, and falls in lightness in print as C does
 MEASURES = {  # titles, and for those that span decades up to where a logarithmic axis of them is linear
-    "minima": ("local minima", 1),
-    "depth": ("depth of the deepest, units of C", 1e-6),
+    "depth": ("depth of the deepest minimum, units of C", 1e-6),
+    "minima": ("local minima deeper than 0.01", 1),
     "total_variation": ("total variation, units of C", 1e-6),
     "excess_variation": ("excess variation, units of C", 1e-6),
     "roughness": ("roughness, C per squared half-width", 1e-5),
     "relative_roughness": ("relative roughness (a parabola: 6.5)", 1),
     "bowl": ("share of variance of the best quadratic", None),
     "information": ("information content of the steps", None),
-    "correlation_length": ("correlation length, half-widths", None),
-    "frequency": ("mean frequency, cycles a half-width", None),
+    "frequency": ("mean frequency, cycles a half-width (a parabola: 0.55)", None),
     "chebyshev": ("Chebyshev coefficients for 0.1 %", None),
     "negative_curvature": ("share that bends down", None),
     "curvature_ratio": ("curvature ratio, down : up", 0.1),

@@ -1,4 +1,4 @@
-"""Many slices at once - drawn, of given networks, of resampled images, by class - all judged by one noise floor.
+"""Many slices at once, drawn or of given networks, all judged by one noise floor.
 
 One slice is one draw. A `Population` holds many; `bumpiness.measure_each` measures each, and `statistics.summary` says
 where the median lies.
@@ -19,7 +19,6 @@ from jaxcost.engine import coordinates, noise, quantities, sweep
 from jaxcost.engine.program import MEMORY
 from jaxcost.measures.frequency import chebyshev_nodes
 
-ROWS = 64  # points taken together in a bootstrap, whose products are in float64
 COMPARED, LARGEST = 16, 8  # points of one slice that are compared with float64, and of these the largest costs
 
 
@@ -32,6 +31,7 @@ class Population(NamedTuple):
         floor: rounding noise of the values, in units of C: the largest of all draws (`floor`).
         at_nodes: None, or C at Chebyshev nodes along the same axes, `[draws, ...]`.
         hessians: None, or exact Hessians in the slice on a coarser grid, `[draws, points, k, k]`.
+        curvature_floor: rounding noise of these, the largest of all draws (`slices.curvature_floor`).
         frames: None, or where each slice lies.
     """
 
@@ -40,6 +40,7 @@ class Population(NamedTuple):
     floor: float
     at_nodes: np.ndarray | None = None
     hessians: np.ndarray | None = None
+    curvature_floor: float = 0.0
     frames: tuple[Frame, ...] | None = None
 
 
@@ -196,63 +197,6 @@ def zoom(C, frames, half_widths, *, points=101, nodes=0, bends=0, **options) -> 
         )
         for half_width, part, of_scale, bent in zip(half_widths, parts, values, hessians, strict=True)
     ]
-
-
-def bootstrap(key, slice_, draws) -> Population:
-    """A slice as it would be with other images of the same kind: these drawn anew, with replacement.
-
-    C_b(s) = 1/n sum_x m_bx C_x(s), where m_bx is how often draw b has image x. No network is evaluated. Efron 1979.
-
-    Args:
-        key: a `jax.random.key`.
-        slice_: a `slices.Slice` with `per_image`.
-        draws: how many.
-
-    Returns:
-        A `Population`, its floor larger by sqrt(2): the variance of a mean of images drawn twice or not at all. NaN
-        where an image is drawn whose cost is not finite.
-
-    Raises:
-        ValueError: the slice has no per-image costs.
-
-    Example:
-        >>> from jaxcost import cost, data, directions, network, slices
-        >>> C, params = cost.Cost(data.digits()[1]), network.init(jax.random.key(0))
-        >>> (u,) = directions.random(jax.random.key(1), params)
-        >>> line = slices.line(C, params, u, np.linspace(-1, 1, 5), per_image=True)
-        >>> again = bootstrap(jax.random.key(2), line, 200)
-        >>> bool(np.allclose(again.values.std(0), line.standard_error, rtol=0.3))
-        True
-    """
-    if slice_.per_image is None:
-        raise ValueError("the slice has no per-image costs, expected one made with per_image=True")
-    n = slice_.per_image.shape[-1]
-    times = lambda key: np.asarray(jnp.bincount(jax.random.randint(key, n, 0, n), length=n), np.float64)
-    drawn = np.stack([times(one) for one in jax.random.split(key, draws)])
-    costs = slice_.per_image.reshape(-1, n)
-    values = np.concatenate([_means(drawn, costs[i : i + ROWS]) for i in range(0, len(costs), ROWS)], 1)
-    return Population(slice_.axes, values.reshape(draws, *slice_.values.shape), slice_.floor * math.sqrt(2))
-
-
-def _means(times, costs):
-    """Mean costs of images drawn so many times, `[draws, points]`; NaN where a cost that is drawn is not finite."""
-    finite = np.isfinite(costs)
-    means = times @ np.where(finite, costs, 0).astype(np.float64).T / times.shape[1]
-    return np.where(times @ ~finite.T > 0, np.nan, means)
-
-
-def by_class(slice_) -> Population:
-    """The mean costs of the classes along a slice, a population of one draw a class.
-
-    The floor is larger by the root of the number of classes: rounding averages out over fewer images.
-
-    Raises:
-        ValueError: the slice has no per-class costs.
-    """
-    if slice_.per_class is None:
-        raise ValueError("the slice has no per-class costs, expected one made with per_class=True")
-    values = np.moveaxis(slice_.per_class, -1, 0)
-    return Population(slice_.axes, values, slice_.floor * math.sqrt(len(values)))
 
 
 def walks(keys, C, params, steps, size) -> np.ndarray:

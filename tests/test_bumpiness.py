@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from jaxcost import populations
 from jaxcost.measures import bumpiness, frequency, minima, roughness, variation
 
 
@@ -65,7 +66,6 @@ def test_all_measures_of_a_wave_on_a_line():
     assert found.negative_curvature == pytest.approx(1 / 2, abs=1e-3)
     assert found.curvature_ratio == pytest.approx(1)
     assert found.frequency == pytest.approx(1.5, rel=0.1)  # waves a half-width
-    assert 0.1 < found.correlation_length < np.arccos(np.exp(-1)) / (2 * k)
     bessel = 2 * np.abs(special.jv(np.arange(0, 60, 2), 3 * np.pi))  # cos z x = J_0 + 2 sum (-1)^n J_2n(z) T_2n
     assert found.chebyshev == 2 * np.flatnonzero(np.cumsum(bessel[::-1])[::-1] > 1e-3 * 2)[-1] + 1
     assert 0 < found.information < 0.2
@@ -98,7 +98,7 @@ def test_all_measures_of_waves_on_a_plane():
     assert found.information == pytest.approx(line.information, rel=0.3)
     assert found.chebyshev == pytest.approx(line.chebyshev, abs=2)
     turned = bumpiness.measure((y, x), values.T, 1e-9, at_nodes=at_nodes.T, hessians=hessians[..., ::-1, ::-1])
-    np.testing.assert_allclose(turned[:13], found[:13])
+    np.testing.assert_allclose(turned[:12], found[:12])
 
 
 def test_measure_is_each_of_its_measures():
@@ -116,9 +116,6 @@ def test_measure_is_each_of_its_measures():
     assert found.relative_roughness == pytest.approx(found.roughness / np.std(values))
     assert found.chebyshev == frequency.chebyshev_number(at_nodes, floor=floor) < frequency.chebyshev_number(at_nodes)
     assert found.bowl == roughness.bowl(axes, values, floor)
-    assert found.correlation_length == pytest.approx(
-        np.mean(frequency.correlation_length(values, [2 / 30, 2 / 20], floor))
-    )
     assert found.frequency == frequency.mean_frequency(values, [2 / 30, 2 / 20], floor)
 
 
@@ -145,33 +142,32 @@ def test_beside_the_unknown_only_minima_curvature_and_critical_points_are_told(b
     found = bumpiness.measure((x,), values, at_nodes=[0.5, 0.0, 0.5, 0.1], hessians=hessians, kinds=[0])
     known = {name for name, value in found._asdict().items() if not np.isnan(value)}
     assert known == {"minima", "depth", *GIVEN}
-    assert (found.minima, found.negative_curvature, found.bottoms) == (2 if bad == np.inf else 1, 0, 1)  # a wall
+    assert (found.minima, found.negative_curvature, found.bottoms) == (1, 0, 1)
 
 
 @pytest.mark.parametrize("shape", [(41,), (11, 14), (5, 6, 7)])
-def test_within_the_floor_there_is_neither_bump_nor_length_nor_share(shape):
+def test_within_the_floor_there_is_neither_bump_nor_share(shape):
     axes = [np.linspace(-1, 1, n) for n in shape]
     noise = np.random.default_rng(0).uniform(0, 1e-3, shape)
     for values, floor in ((noise, 1e-3), (np.full(shape, 0.5), 0.0)):
         found = bumpiness.measure(axes, values, floor)
         assert found[:5] == (0, 0, 0, 0, 0)
         assert found.information == 0
-        for unknown in (found.relative_roughness, found.bowl, found.correlation_length, found.frequency):
+        for unknown in (found.relative_roughness, found.bowl, found.frequency):
             assert np.isnan(unknown)
 
 
-def test_an_axis_of_noise_alone_tells_neither_length_nor_frequency():
+def test_an_axis_of_noise_alone_tells_no_frequency():
     x, y = np.linspace(-1, 1, 61), np.linspace(-1, 1, 41)
     noise, floor = np.random.default_rng(0).uniform(-5e-4, 5e-4, (61, 41)), 1e-3
     found = bumpiness.measure((x, y), np.cos(7 * x)[:, None] + noise, floor)
     line = bumpiness.measure((x,), np.cos(7 * x), floor)
-    assert found.correlation_length == pytest.approx(line.correlation_length, rel=1e-2)
     assert found.frequency == pytest.approx(line.frequency, rel=1e-2)
     slope = bumpiness.measure((x, y), 6e-4 * (x[:, None] / 2 + y / 2), 1e-3)  # each line within the floor
-    assert np.isnan((slope.correlation_length, slope.frequency)).all()
+    assert np.isnan(slope.frequency)
     slope = bumpiness.measure((x, y), 4e-4 * (x[:, None] + y), 1e-3)  # the slice is not
     assert slope.relative_roughness == 0
-    assert np.isnan((slope.correlation_length, slope.frequency)).all()
+    assert np.isnan(slope.frequency)
 
 
 def test_measures_do_not_depend_on_units_or_on_the_size_of_the_slice():
@@ -205,7 +201,7 @@ def test_axes_that_do_not_do_are_refused(axes, values, message):
 
 @pytest.mark.parametrize("floor", [-1.0, np.nan])
 def test_a_floor_that_is_none_is_refused(floor):
-    with pytest.raises(ValueError, match=f"^floor={floor}, expected a number that is not negative$"):
+    with pytest.raises(ValueError, match=f"^floor={floor}, expected a number in"):
         bumpiness.measure((np.arange(3.0),), np.zeros(3), floor)
 
 
@@ -220,7 +216,9 @@ def many():
     hessians = draws.normal(size=(3, 4, 2, 2))
     hessians += hessians.swapaxes(-1, -2)
     values = draws.normal(size=(3, 7, 6))
-    return SimpleNamespace(axes=axes, values=values, floor=0.3, at_nodes=at_nodes, hessians=hessians)
+    return SimpleNamespace(
+        axes=axes, values=values, floor=0.3, at_nodes=at_nodes, hessians=hessians, curvature_floor=0.4
+    )
 
 
 def test_each_draw_of_a_population_is_measured_as_if_it_were_alone():
@@ -233,9 +231,10 @@ def test_each_draw_of_a_population_is_measured_as_if_it_were_alone():
             population.floor,
             at_nodes=population.at_nodes[i],
             hessians=population.hessians[i],
+            curvature_floor=population.curvature_floor,
         )
         np.testing.assert_equal([part[i] for part in found], list(of_one))
-    assert not np.isnan(found[:13]).any()
+    assert not np.isnan(found[:12]).any()
     assert len(set(found.total_variation)) == len(set(found.curvature_ratio)) == len(set(found.chebyshev)) == 3
     assert np.isnan(found.bottoms).all()
 
@@ -249,3 +248,51 @@ def test_options_hold_for_all_draws_and_what_a_population_lacks_is_unknown():
     bare = bumpiness.measure_each(population)
     assert np.isnan([bare.chebyshev, bare.negative_curvature, bare.curvature_ratio]).all()
     np.testing.assert_array_equal(bare.total_variation, found.total_variation)
+
+
+# the same at two resolutions
+
+
+def test_half_the_resolution_is_every_second_point_of_each_axis():
+    population = populations.Population((np.arange(5.0), np.arange(7.0)), np.arange(105.0).reshape(3, 5, 7), 0.1)
+    found = bumpiness.halved(population._replace(at_nodes=np.ones(3), hessians=np.ones(3)))
+    assert [axis.tolist() for axis in found.axes] == [[0, 2, 4], [0, 2, 4, 6]]
+    np.testing.assert_array_equal(found.values, population.values[:, ::2, ::2])
+    assert found.at_nodes is found.hessians is None
+    with pytest.raises(ValueError, match=r"axes of \[3, 4\] points, expected odd numbers"):
+        bumpiness.halved(found._replace(axes=(np.arange(3.0), np.arange(4.0)), values=np.zeros((2, 3, 4))))
+
+
+def test_what_the_grid_makes_changes_with_it_and_what_is_of_the_line_does_not():
+    x = np.linspace(-1, 1, 2001)
+    smooth, stairs = np.cos(5 * x), np.round(8 * np.cos(5 * x)) / 8
+    lines = populations.Population((x,), np.stack([smooth, stairs]), 0.0)
+    found = bumpiness.change(bumpiness.measure_each(lines), bumpiness.measure_each(bumpiness.halved(lines)))
+    assert max(found.total_variation.max(), found.depth.max(), found.minima.max(), found.bowl.max()) < 1e-2
+    assert found.roughness[0] < 1e-3
+    assert found.roughness[1] == pytest.approx(
+        1 - 2**-1.5, rel=0.02
+    )  # of steps it grows as the points to the power 1.5
+    nothing = bumpiness.measure((x,), 0 * x)
+    assert bumpiness.change(nothing, nothing).depth == 0
+    assert np.isnan(bumpiness.change(nothing, nothing).bowl)
+    assert bumpiness.change(nothing, nothing._replace(minima=1.0)).minima == np.inf
+
+
+def test_minima_are_counted_deeper_than_is_wanted_and_never_within_the_floor():
+    x = np.linspace(-1, 1, 401)
+    values = x**2 + 0.02 * np.cos(40 * x)
+    depths = minima.local_minima(values).depths
+    for depth in (0.0, 0.01, 0.03):
+        assert bumpiness.measure((x,), values, depth=depth).minima == np.sum(depths > depth)
+    assert bumpiness.measure((x,), values, 0.03, depth=0.01).minima == np.sum(depths > 0.03)
+
+
+def test_curvature_within_its_floor_bends_neither_up_nor_down():
+    x = np.linspace(-1, 1, 5)
+    hessians = np.array([3.0, -0.1, 0.1, -2.0, np.nan])[:, None, None]
+    measure = lambda floor: bumpiness.measure((x,), x**2, hessians=hessians, curvature_floor=floor)
+    assert measure(0.0).negative_curvature == 0.5
+    assert measure(0.2).negative_curvature == 0.25
+    assert measure(2.5)[-5:-3] == (0, 0)
+    assert measure(0.0).curvature_ratio == measure(1.0).curvature_ratio == pytest.approx(2 / 3)

@@ -1,4 +1,4 @@
-"""Lengths and frequencies of waves, against sums written out, explicit Fourier sums and numpy's Chebyshev series."""
+"""Frequencies of waves, against explicit Fourier sums and numpy's Chebyshev series."""
 
 import itertools
 
@@ -13,87 +13,38 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-def correlations(lines):
-    """rho(l), the sums written out."""
-    away = [[value - sum(line) / len(line) for value in line] for line in lines.tolist()]
-    n = lines.shape[1]
-    products = [sum(line[i] * line[i + lag] for line in away for i in range(n - lag)) for lag in range(n)]
-    return np.array(products) / products[0]
-
-
-@pytest.mark.parametrize("shape", [(50,), (2,), (9, 14), (5, 4, 6)])
-@pytest.mark.parametrize("seed", range(3))
-def test_correlation_length_is_where_the_summed_correlations_fall_to_1_over_e(shape, seed):
-    values = rng(seed).normal(size=shape)
-    if seed:
-        values = values.cumsum(0)
-    spacings = np.arange(1, len(shape) + 1) / 3
-    found = frequency.correlation_length(values, spacings)
-    for axis, h in enumerate(spacings):
-        rho = correlations(np.moveaxis(values, axis, -1).reshape(-1, shape[axis]))
-        lag = next(i for i in range(len(rho)) if rho[i] <= np.exp(-1))
-        assert (lag - 1) * h <= found[axis] <= lag * h
-        assert np.interp(found[axis] / h, [lag - 1, lag], rho[lag - 1 : lag + 1]) == pytest.approx(np.exp(-1))
-
-
-def test_correlation_length_of_known_lines():
-    n = np.arange(20_000)
-    wave = np.sin(2 * np.pi * n / 200)
-    assert frequency.correlation_length(wave, 0.1)[0] == pytest.approx(
-        20 * np.arccos(np.exp(-1)) / (2 * np.pi), rel=0.01
-    )
-    walk, noise = np.zeros(len(n)), rng().normal(size=len(n))
-    for i in n[1:]:
-        walk[i] = np.exp(-1 / 30) * walk[i - 1] + noise[i]  # rho = exp(-l / 30): Weinberger's own example
-    assert frequency.correlation_length(walk)[0] == pytest.approx(30, rel=0.15)
-    assert frequency.correlation_length(noise)[0] == pytest.approx(1 - np.exp(-1), rel=0.02)  # linear down to lag 1
-
-
 @pytest.mark.parametrize("shape", [(60,), (12, 15)])
 def test_offset_sign_units_and_orientation_do_not_matter_and_spacing_does(shape):
     values = rng().normal(size=shape).cumsum(0)
-    length, middle = frequency.correlation_length(values), frequency.mean_frequency(values)
+    middle = frequency.mean_frequency(values)
     chebyshev_number = frequency.chebyshev_number(values, 0.5)
     for other in (values + 100, -values, 7 * values, np.flip(values), np.flip(values, 0)):
-        np.testing.assert_allclose(frequency.correlation_length(other), length)
         assert frequency.chebyshev_number(other, 0.5) == chebyshev_number
     for other in (values + 100, -values, 7 * values):  # periodic Hann windows are a point askew: no flips
         assert frequency.mean_frequency(other) == pytest.approx(middle)
-    np.testing.assert_allclose(frequency.correlation_length(values.T), length[::-1])
     assert frequency.mean_frequency(values.T) == pytest.approx(middle)
-    np.testing.assert_allclose(frequency.correlation_length(values, 0.2), 0.2 * length)
     assert frequency.mean_frequency(values, 0.2) == pytest.approx(middle / 0.2)
 
 
-def test_what_does_not_vary_has_neither_length_nor_frequency():
+def test_what_does_not_vary_has_no_frequency():
     for values in (np.zeros(9), np.ones((4, 5)), [3.0], np.ones((1, 1, 1)), np.full(65, 0.1), np.full((3, 7), 0.1)):
-        assert np.isnan(frequency.correlation_length(values)).all()
         assert np.isnan(frequency.mean_frequency(values))
-    assert np.isnan(frequency.correlation_length([[0.0, 1.0, 2.0]])).tolist() == [True, False]
 
 
 def test_a_slope_has_no_frequency_and_an_axis_without_variation_takes_no_part():
     x, line = np.linspace(0, 1, 60), rng().normal(size=60).cumsum()
     assert np.isnan(frequency.mean_frequency(0.1 + 3 * x))
     ridge = line[:, None] * np.ones(40) + 0.1
-    np.testing.assert_allclose(
-        frequency.correlation_length(ridge, 2.0), [*frequency.correlation_length(line, 2.0), np.nan]
-    )
     assert frequency.mean_frequency(ridge) == pytest.approx(frequency.mean_frequency(line))
 
 
-def test_noise_below_the_floor_has_neither_length_nor_frequency_and_leaves_those_of_the_other_axis():
+def test_noise_below_the_floor_has_no_frequency_and_leaves_that_of_the_other_axis():
     line, floor = rng().normal(size=60).cumsum(), 0.01
     noise = rng(1).uniform(-floor / 2, floor / 2, (60, 40))
     ridge = line[:, None] + noise
-    assert np.isnan(frequency.correlation_length(noise, 1.0, floor)).all()
     assert np.isnan(frequency.mean_frequency(noise, 1.0, floor))
     assert np.isnan(frequency.mean_frequency(np.arange(60)[:, None] + 2 * np.arange(40) + noise, 1.0, floor))
-    length = frequency.correlation_length(ridge, 1.0, floor)
-    np.testing.assert_allclose(length, [*frequency.correlation_length(line), np.nan], rtol=1e-3)
     assert frequency.mean_frequency(ridge, 1.0, floor) == pytest.approx(frequency.mean_frequency(line), rel=1e-3)
-    some = np.where(np.arange(40) < 20, line[:, None], 0.0) + noise  # half of the lines are flat
-    assert frequency.correlation_length(some, 1.0, floor)[0] == pytest.approx(length[0], rel=1e-3)
 
 
 @pytest.mark.parametrize("n", [16, 45])

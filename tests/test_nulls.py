@@ -11,7 +11,7 @@ from scipy import stats
 
 from jaxcost import cost, directions, network, populations, slices, statistics
 from jaxcost.data import Images
-from jaxcost.measures import bumpiness, minima, nulls
+from jaxcost.measures import bumpiness, fits, minima, nulls
 
 
 def slice_of(values, floor=0.0, half_width=1.0):
@@ -237,7 +237,7 @@ def test_compare_measures_the_slice_its_quadratic_and_its_fields():
     s = np.stack(np.meshgrid(*plane.axes, indexing="ij"), -1)
     expected = bumpiness.measure(plane.axes, value + s @ g + np.einsum("...i,ij,...j->...", s, H, s) / 2, plane.floor)
     assert expected.total_variation != pytest.approx(found.measures.total_variation, rel=0.05)  # no bowl itself
-    for name in ("minima", "total_variation", "roughness", "bowl", "correlation_length", "frequency"):
+    for name in ("minima", "total_variation", "roughness", "bowl", "frequency"):
         assert getattr(found.taylor, name) == pytest.approx(getattr(expected, name), rel=1e-3)
     fields = measured(plane, nulls.random_fields(jax.random.split(key)[1], plane, 9))
     np.testing.assert_equal(found.random_fields, fields)
@@ -268,46 +268,22 @@ def test_what_no_gaussian_field_has_is_told_apart():
     assert np.median(found.random_fields.minima) > 10
 
 
-# many draws
-
-
-@pytest.mark.parametrize("k", [1, 2])
-def test_each_draw_has_the_quadratic_of_its_own_derivatives(k):
-    C, params = problem()
-    frames = populations.about(jax.random.split(jax.random.key(1), 3), params, k)
-    _, population = populations.zoom(C, frames, [0.1, 0.5], points=7, nodes=4, bends=2)
-    found = nulls.taylor_each(jax.random.key(2), C, population)
-    nodes = 0.5 * np.cos(np.pi * (2 * np.arange(4)[::-1] + 1) / 8)  # the roots of T_4
-    assert found.hessians.shape == (3, 1, k, k)
-    for i, frame in enumerate(frames):
-        value, g, H = derivatives_at_the_middle(C, params, tuple(d.of(params) for d in frame.directions))
-        np.testing.assert_allclose(found.hessians[i, 0], H, rtol=1e-4, atol=1e-6)
-        for axis, values in ((np.linspace(-0.5, 0.5, 7), found.values), (nodes, found.at_nodes)):
-            s = np.stack(np.meshgrid(*[axis] * k, indexing="ij"), -1)
-            expected = value + s @ g + np.einsum("...i,ij,...j->...", s, H, s) / 2
-            np.testing.assert_allclose(values[i], expected, rtol=1e-5)
-    assert found.values.dtype == found.at_nodes.dtype == population.values.dtype
-    assert (found.axes, found.floor, found.frames) == (population.axes, population.floor, None)
-    assert not np.isnan(bumpiness.measure_each(found)[:13]).any()
-    bare = nulls.taylor_each(jax.random.key(2), C, population._replace(at_nodes=None, hessians=None))
-    assert bare.at_nodes is None
-    np.testing.assert_allclose(bare.values, found.values, atol=population.floor)  # other noise
-    with pytest.raises(ValueError, match="the population has no frames, expected one of populations"):
-        nulls.taylor_each(jax.random.key(2), C, found)
-
-
-def test_the_noise_of_each_draw_is_its_own_and_the_key_decides():
-    C, params = problem()
-    frames = populations.about(jax.random.split(jax.random.key(1), 3), params)
-    (population,) = populations.zoom(C, frames, [0.5], points=7, nodes=4)
-    noisy, again, other = (
-        nulls.taylor_each(jax.random.key(i), C, population._replace(floor=1.0)).values for i in (2, 2, 3)
+def test_of_a_dip_the_null_that_has_it_has_one_minimum_and_that_about_a_parabola_a_dozen():
+    x = np.linspace(-1, 1, 201)
+    dip = slice_of(1 - np.exp(-((x / 0.05) ** 2)))
+    about_a_parabola, with_the_dip = (
+        measured(dip, nulls.random_fields(jax.random.key(0), dip, 19, smooth=smooth)).minima
+        for smooth in (fits.quadratic_fit, fits.unimodal_fit)
     )
-    np.testing.assert_array_equal(noisy, again)
-    assert np.abs(noisy - other).min() > 0
-    noise = noisy - nulls.taylor_each(jax.random.key(2), C, population._replace(floor=0.0)).values
-    assert 0.05 < noise.std() < 0.25
-    assert np.abs(np.corrcoef(noise)[np.triu_indices(3, 1)]).max() < 0.95
+    assert np.median(about_a_parabola) > 9
+    assert (with_the_dip == 1).all()
+    ripples = slice_of(dip.values + 0.05 * np.cos(60 * x))
+    with_ripples = measured(ripples, nulls.random_fields(jax.random.key(0), ripples, 19, smooth=fits.unimodal_fit))
+    own = bumpiness.measure(ripples.axes, ripples.values)
+    assert np.quantile(with_ripples.minima, 0.05) <= own.minima <= np.quantile(with_ripples.minima, 0.95)
+
+
+# many draws
 
 
 def test_each_draw_has_a_random_field_of_its_own_spectrum():

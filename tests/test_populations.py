@@ -6,12 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import stats
 
-from jaxcost import cost, data, directions, network, populations, slices, statistics
+from jaxcost import cost, data, directions, network, populations, slices
 from jaxcost.data import Images
 from jaxcost.directions import Frame
-from jaxcost.engine import sweep
 from jaxcost.measures import bumpiness
 
 SIZES = (12, 6, 4)
@@ -326,93 +324,6 @@ def test_memory_that_is_too_little_is_refused():
     for call in (partial(populations.zoom, half_widths=[1.0]), partial(populations.grid, axes=([0.0],))):
         with pytest.raises(ValueError, match="memory=100 bytes"):
             call(C, populations.about(KEYS, params), memory=100)
-
-
-# other images
-
-
-@pytest.fixture(scope="module")
-def plane():
-    C, params = problem(n=150)
-    axis = np.linspace(-1, 1, 9)  # 81 points: more than ROWS
-    u, v = directions.random(KEYS[0], params, 2)
-    return slices.plane(C, params, u, v, axis, axis, per_image=True, per_class=True)
-
-
-def test_a_bootstrap_is_the_mean_over_images_drawn_with_replacement(plane, monkeypatch):
-    def never(*arguments, **options):
-        raise AssertionError("a network was evaluated")
-
-    for module, name in ((sweep, "over_points"), (sweep, "over_frames"), (sweep, "compiled"), (cost, "_total")):
-        monkeypatch.setattr(module, name, never)
-    key, draws = jax.random.key(3), 12
-    found = populations.bootstrap(key, plane, draws)
-    assert found.values.shape == (draws, 9, 9)
-    for one, values in zip(jax.random.split(key, draws), found.values, strict=True):
-        chosen = np.asarray(jax.random.randint(one, (150,), 0, 150))
-        np.testing.assert_allclose(values, plane.per_image[..., chosen].astype(np.float64).mean(-1), rtol=1e-12)
-    assert found.floor == pytest.approx(plane.floor * 2**0.5)
-    assert found.axes is plane.axes
-
-
-def test_its_mean_is_the_slice_and_its_spread_the_standard_error(plane):
-    draws = 2000
-    values = populations.bootstrap(jax.random.key(4), plane, draws).values
-    error = plane.standard_error * np.sqrt(149 / 150)  # the bootstrap divides by n
-    assert (np.abs(values.mean(0) - plane.values) < 5 * error / np.sqrt(draws)).all()
-    np.testing.assert_allclose(values.std(0), error, rtol=5 / np.sqrt(2 * draws))
-    away = (values - plane.values) / error
-    assert stats.kstest(away[:, 0, 0], "norm").pvalue > 1e-3  # and normal, for so many images
-    together = np.corrcoef(away[:, 4, 4], away[:, 4, 5])[0, 1]
-    by_image = plane.per_image.astype(np.float64)
-    assert together == pytest.approx(np.corrcoef(by_image[4, 4], by_image[4, 5])[0, 1], abs=0.05)  # one draw a surface
-
-
-def test_a_bootstrap_of_a_line_and_of_one_image():
-    C, params = problem(n=1)
-    line = slices.line(C, params, params, [0.0, 1.0, 2.0], per_image=True)
-    again = populations.bootstrap(jax.random.key(0), line, 5)
-    np.testing.assert_allclose(again.values, [line.values] * 5, rtol=1e-6)
-
-
-def test_only_the_draws_that_have_an_image_of_infinite_cost_are_unknown():
-    costs = np.arange(12, dtype=np.float32).reshape(3, 4)
-    costs[1, 2] = np.inf
-    line = slices.Slice((np.arange(3.0),), costs.mean(1), 0.0, np.ones(1), np.eye(1), 1, per_image=costs)
-    again = populations.bootstrap(jax.random.key(0), line, 2000)
-    assert np.isfinite(again.values[:, [0, 2]]).all()
-    assert np.isnan(again.values[:, 1]).mean() == pytest.approx(1 - 0.75**4, abs=0.04)  # the image is drawn at all
-    without = again.values[~np.isnan(again.values[:, 1])]
-    np.testing.assert_allclose(without[:, 1] - without[:, 0], 4)  # the other three images cost 4 more at that point
-
-
-def test_the_classes_are_a_population_of_one_draw_a_class(plane):
-    C, _ = problem(n=150)
-    found = populations.by_class(plane)
-    assert found.values.shape == (4, 9, 9)
-    label = np.asarray(C.images.y).argmax(1)
-    for i, values in enumerate(found.values):
-        np.testing.assert_allclose(values, plane.per_image[..., label == i].mean(-1), rtol=1e-5)
-    assert found.floor == pytest.approx(2 * plane.floor)
-    assert bumpiness.measure_each(found).minima.shape == (4,)
-
-
-def test_a_class_without_images_is_left_out():
-    C, params = problem()
-    C = cost.Cost(C.images[np.asarray(C.images.y).argmax(1) != 2])
-    line = slices.line(C, params, params, np.linspace(-1, 1, 7), per_class=True)
-    found = populations.by_class(line)
-    assert np.isnan(found.values[2]).all()
-    assert statistics.summary(bumpiness.measure_each(found).total_variation).draws == 3
-
-
-def test_what_a_slice_has_not_kept_is_named():
-    C, params = problem()
-    line = slices.line(C, params, params, [0.0, 1.0])
-    with pytest.raises(ValueError, match="no per-image costs, expected one made with per_image=True"):
-        populations.bootstrap(jax.random.key(0), line, 5)
-    with pytest.raises(ValueError, match="no per-class costs, expected one made with per_class=True"):
-        populations.by_class(line)
 
 
 # walks

@@ -5,8 +5,9 @@ import re
 
 import numpy as np
 import pytest
+from scipy import optimize
 
-from jaxcost.measures import roughness
+from jaxcost.measures import fits, roughness
 
 
 def rng(seed=0):
@@ -153,7 +154,7 @@ def test_a_floor_that_is_none_is_refused(measure, floor):
         measure((np.arange(3.0),), np.arange(3.0), floor)
 
 
-@pytest.mark.parametrize("measure", [roughness.quadratic_fit, roughness.bowl])
+@pytest.mark.parametrize("measure", [fits.quadratic_fit, roughness.bowl])
 def test_a_bowl_must_fit_its_axes_and_be_finite(measure):
     with pytest.raises(ValueError, match=r"^axes of the lengths \(3,\) and values of shape \(4,\), expected them "):
         measure((np.arange(3.0),), np.arange(4.0))
@@ -170,7 +171,7 @@ def test_a_quadratic_is_a_bowl_whichever_way_it_bends_wherever_it_lies(k, seed):
     for size, middle in ((1, 0), (1e-5, 3), (1e5, -7)):
         placed = [size * axis + middle for axis in axes]
         assert roughness.bowl(placed, values) == 1
-        np.testing.assert_allclose(roughness.quadratic_fit(placed, values), values, atol=1e-8)
+        np.testing.assert_allclose(fits.quadratic_fit(placed, values), values, atol=1e-8)
 
 
 def test_shares_known_from_legendre_polynomials():
@@ -187,10 +188,10 @@ def test_the_best_quadratic_is_that_of_polyfit_and_leaves_nothing_quadratic(seed
     x, y = np.linspace(3, 8, 30), np.linspace(-1, 0, 12)
     line = rng(seed).normal(size=30)
     fit = np.polynomial.Polynomial.fit(x, line, 2)(x)
-    np.testing.assert_allclose(roughness.quadratic_fit((x,), line), fit, atol=1e-10)
+    np.testing.assert_allclose(fits.quadratic_fit((x,), line), fit, atol=1e-10)
     assert roughness.bowl((x,), line) == pytest.approx(np.var(fit) / np.var(line))
     plane = rng(seed).normal(size=(30, 12))
-    left = plane - roughness.quadratic_fit((x, y), plane)
+    left = plane - fits.quadratic_fit((x, y), plane)
     for i, j in itertools.product(range(3), range(3)):
         if i + j <= 2:
             assert abs(np.sum(left * (x - 5.5)[:, None] ** i * y**j)) < 1e-9
@@ -310,3 +311,70 @@ def test_ratios_at_the_ends_of_their_range():
     assert roughness.curvature_ratio([-np.eye(2)]) == np.inf
     assert np.isnan(roughness.curvature_ratio(np.zeros((4, 2, 2))))
     assert roughness.curvature_ratio([np.diag([2.0, -2.0])]) == 1
+
+
+# convex about the middle
+
+
+def test_a_line_is_convex_up_to_where_its_second_derivative_changes_sign():
+    x = np.linspace(-3, 3, 601)
+    for second, end in (
+        (1 - x**2, 1),
+        (np.cos(x), np.pi / 2),
+        (1 - (x / 2) ** 3, 2),
+        (np.ones_like(x), np.inf),
+        (-1 - x**2, 0),
+    ):
+        assert roughness.convex_to(x, second) == pytest.approx(end, abs=1e-4)
+        assert roughness.convex_to(x[::-1], second[::-1]) == pytest.approx(end, abs=1e-4)  # axes may fall
+    both = roughness.convex_to(x, np.stack([1 - x**2, np.cos(x)]))
+    np.testing.assert_allclose(both, [1, np.pi / 2], atol=1e-4)
+
+
+def test_what_is_within_the_floor_does_not_end_it_and_what_is_unknown_does():
+    x = np.linspace(-1, 1, 21)
+    noisy = 0.1 * np.where(np.arange(21) % 2, 1, -1)
+    assert roughness.convex_to(x, noisy, 0.2) == np.inf
+    assert roughness.convex_to(x, noisy) < 0.1
+    holed = np.ones(21)
+    holed[15] = np.nan
+    assert roughness.convex_to(x, holed) == pytest.approx(x[14])
+    with pytest.raises(ValueError, match="expected them alike, one at 0"):
+        roughness.convex_to(x + 0.01, noisy)
+
+
+def test_a_parabola_may_fit_what_is_not_convex_and_fail_for_what_is():
+    x = np.linspace(-1, 1, 2001)
+    share = lambda values: roughness.bowl((x,), values)
+    assert share(np.abs(x)) == pytest.approx(0.9375, abs=1e-3)  # 15/16
+    assert share(x**4) == pytest.approx(45 / 49, abs=1e-3)
+    flattening = 1 - np.exp(-((1.2 * x) ** 2))
+    assert share(flattening) > 0.95
+    assert roughness.convex_to(x, np.gradient(np.gradient(flattening, x), x)) < 0.6
+
+
+# smooth parts
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_dip_is_the_nearest_of_all_that_fall_and_rise(seed):
+    values = np.random.default_rng(seed).normal(size=24).cumsum()
+    found, lowest = fits.unimodal_fit((np.arange(24),), values), values.argmin()
+    assert (np.diff(found[: lowest + 1]) <= 0).all()
+    assert (np.diff(found[lowest:]) >= 0).all()
+    falls = np.where(np.arange(23) < lowest, -1, 1)
+    least = optimize.minimize(
+        lambda q: np.sum((q - values) ** 2), values.mean() + 0.1 * np.abs(np.arange(24) - lowest),
+        jac=lambda q: 2 * (q - values), method="SLSQP", options={"maxiter": 500, "ftol": 1e-12},
+        constraints={"type": "ineq", "fun": lambda q: falls * np.diff(q)},
+    )  # fmt: skip
+    assert np.sum((found - values) ** 2) == pytest.approx(least.fun, rel=1e-4)
+    np.testing.assert_allclose(found, least.x, atol=1e-2)
+
+
+def test_one_dip_is_its_own_and_a_plane_has_none():
+    x = np.linspace(-1, 1, 41)
+    for dip in (x**2, np.abs(x), 1 - np.exp(-9 * x**2), -x, x):
+        np.testing.assert_array_equal(fits.unimodal_fit((x,), dip), dip)
+    with pytest.raises(ValueError, match="expected those along a line"):
+        fits.unimodal_fit((x, x), np.zeros((41, 41)))

@@ -1,12 +1,14 @@
 """Every measure of a slice at once, each judged against the noise floor that it is given.
 
-Sees arrays only, and works in float64 on the host.
+A measure that changes with the grid is the grid's: take each at two resolutions at least (`halved`, `change`). Sees
+arrays only, and works in float64 on the host.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxcost import checks
 from jaxcost.measures import frequency, minima, roughness, variation
 
 
@@ -14,16 +16,15 @@ class Measures(NamedTuple):
     """Every measure of a slice; of many slices each is an array. NaN where what it needs was not given.
 
     Attributes:
-        minima: number of local minima of the grid deeper than the floor (`minima.local_minima`).
-        depth: depth of the deepest, in units of C, 0 without any.
+        depth: depth of the deepest local minimum of the grid, in units of C, 0 without any (`minima.local_minima`).
+        minima: number of those deeper than wanted, or than the floor.
         total_variation: in units of C (`variation.total_variation`).
         excess_variation: likewise, beyond what the ends ask for.
         roughness: in units of C per squared half-width (`roughness.roughness`).
         relative_roughness: the same over the standard deviation of the values; 6.6 of a parabola about its bottom.
         bowl: share of the variance that a quadratic explains (`roughness.bowl`).
         information: information content of the steps (`variation.information`).
-        correlation_length: in half-widths (`frequency.correlation_length`), averaged over the axes.
-        frequency: centre of the power spectrum, cycles a half-width (`frequency.mean_frequency`).
+        frequency: centre of the power spectrum, cycles a half-width (`frequency.mean_frequency`); 0.55 of a parabola.
         chebyshev: coefficients along each axis for a thousandth of the range (`frequency.chebyshev_number`).
         negative_curvature: share of the slice where C bends down (`roughness.negative_curvature`).
         curvature_ratio: the most negative curvature against the most positive one (`roughness.curvature_ratio`).
@@ -32,15 +33,14 @@ class Measures(NamedTuple):
         tops: number of true maxima.
     """
 
-    minima: float
     depth: float
+    minima: float
     total_variation: float
     excess_variation: float
     roughness: float
     relative_roughness: float
     bowl: float
     information: float
-    correlation_length: float
     frequency: float
     chebyshev: float
     negative_curvature: float
@@ -50,15 +50,19 @@ class Measures(NamedTuple):
     tops: float
 
 
-def measure(axes, values, floor=0.0, *, at_nodes=None, hessians=None, kinds=None) -> Measures:
+def measure(
+    axes, values, floor=0.0, *, depth=0.0, at_nodes=None, hessians=None, curvature_floor=0.0, kinds=None
+) -> Measures:
     """All measures of one slice. Where a value is not finite, those that need all values are NaN.
 
     Args:
         axes: the coordinates along each axis, equally spaced, three or more.
         values: C at these, `[len(axes[0]), ...]`.
         floor: noise of the values.
+        depth: minima that are no deeper are not counted, nor those no deeper than the floor.
         at_nodes: C at `frequency.chebyshev_nodes` along the same axes, or None.
         hessians: exact Hessians in the slice at the points of the grid, `[..., k, k]`, or None.
+        curvature_floor: noise of these (`slices.curvature_floor`).
         kinds: `[m]`, the number of negative eigenvalues at each true critical point, or None.
 
     Returns:
@@ -73,16 +77,14 @@ def measure(axes, values, floor=0.0, *, at_nodes=None, hessians=None, kinds=None
         >>> found.minima, round(found.depth, 6), round(found.total_variation, 6)
         (2.0, 2.0, 12.0)
     """
-    values = np.asarray(values, np.float64)
+    values, depth = checks.numbers("values", values), checks.number("depth", depth, 0)
     counted = minima.local_minima(values, floor)
     nan = float("nan")
     found = dict.fromkeys(Measures._fields, nan)
-    found |= {"minima": float(counted.count), "depth": counted.deepest}
+    found |= {"depth": counted.deepest, "minima": float(counted.deeper_than(depth))}
     if np.isfinite(values).all():
         spacings = [2 / (len(axis) - 1) for axis in axes]  # in half-widths
         rough, spread = roughness.roughness(axes, values, floor), values.std()
-        lengths = frequency.correlation_length(values, spacings, floor)
-        lengths = lengths[~np.isnan(lengths)]  # along an axis where there is noise alone there is none
         found |= {
             "total_variation": variation.total_variation(values, floor),
             "excess_variation": variation.excess_variation(values, floor),
@@ -90,14 +92,13 @@ def measure(axes, values, floor=0.0, *, at_nodes=None, hessians=None, kinds=None
             "relative_roughness": float(rough / spread) if np.ptp(values) > floor else nan,
             "bowl": roughness.bowl(axes, values, floor),
             "information": variation.information(values, floor),
-            "correlation_length": float(lengths.mean()) if len(lengths) else nan,
             "frequency": frequency.mean_frequency(values, spacings, floor),
         }
     if at_nodes is not None and np.isfinite(at_nodes).all():
         found["chebyshev"] = frequency.chebyshev_number(at_nodes, floor=floor)
     if hessians is not None:
-        found["negative_curvature"] = roughness.negative_curvature(hessians)
-        found["curvature_ratio"] = roughness.curvature_ratio(hessians)
+        found["negative_curvature"] = roughness.negative_curvature(hessians, curvature_floor)
+        found["curvature_ratio"] = roughness.curvature_ratio(hessians, curvature_floor)
     if kinds is not None:
         kinds, k = np.asarray(kinds), values.ndim
         found["bottoms"], found["tops"] = float(np.sum(kinds == 0)), float(np.sum(kinds == k))
@@ -110,7 +111,7 @@ def measure_each(population, **options) -> Measures:
 
     Args:
         population: a `populations.Population`, or anything with `axes`, `values` `[draws, ...]`, `floor`, `at_nodes`
-            and `hessians`, these two None or one entry a draw.
+            and `hessians`, these two None or one entry a draw, and `curvature_floor`.
         **options: as of `measure`, the same for all draws; they go before what the population holds.
 
     Returns:
@@ -123,7 +124,8 @@ def measure_each(population, **options) -> Measures:
         >>> from types import SimpleNamespace
         >>> x = np.linspace(-1, 1, 121)
         >>> waves = np.stack([np.cos(3 * np.pi * x), np.cos(5 * np.pi * x)])
-        >>> measure_each(SimpleNamespace(axes=(x,), values=waves, floor=0.0, at_nodes=None, hessians=None)).minima
+        >>> lines = SimpleNamespace(axes=(x,), values=waves, floor=0.0, at_nodes=None, hessians=None, curvature_floor=0)
+        >>> measure_each(lines).minima
         array([2., 4.])
     """
     found = []
@@ -132,5 +134,59 @@ def measure_each(population, **options) -> Measures:
             name: None if getattr(population, name) is None else getattr(population, name)[i]
             for name in ("at_nodes", "hessians")
         }
+        given["curvature_floor"] = population.curvature_floor
         found.append(measure(population.axes, values, population.floor, **given | options))
     return Measures(*map(np.array, zip(*found, strict=True)))
+
+
+def halved(population) -> Any:
+    """The same draws on every second point of each axis: what half the resolution would have shown.
+
+    No value is computed anew. What was taken at other points, `at_nodes` and `hessians`, is left out.
+
+    Args:
+        population: a `populations.Population`, or a NamedTuple like it.
+
+    Returns:
+        One like it.
+
+    Raises:
+        ValueError: an axis has an even number of points, so that its last would be lost.
+
+    Example:
+        >>> from jaxcost.populations import Population
+        >>> halved(Population((np.arange(5.0),), np.arange(10.0).reshape(2, 5), 0.0)).values.tolist()
+        [[0.0, 2.0, 4.0], [5.0, 7.0, 9.0]]
+    """
+    sizes = [len(axis) for axis in population.axes]
+    if not all(size % 2 for size in sizes):
+        raise ValueError(f"axes of {sizes} points, expected odd numbers, so that both ends stay")
+    every = (slice(None), *(slice(None, None, 2),) * len(sizes))
+    axes = tuple(axis[::2] for axis in population.axes)
+    return population._replace(axes=axes, values=population.values[every], at_nodes=None, hessians=None)
+
+
+def change(fine, coarse) -> Measures:
+    """By how much each measure changes from one resolution to another, as a share: |coarse - fine| / |fine|.
+
+    Args:
+        fine: `Measures` of draws.
+        coarse: the same of the same draws at another resolution.
+
+    Returns:
+        `Measures` of arrays like theirs; 0 where both are alike, NaN where one is not known.
+
+    Example:
+        >>> x = np.linspace(-1, 1, 121)
+        >>> both = [measure((x[::k],), np.sign(np.sin(40 * x[::k]))) for k in (1, 2)]  # cliffs: roughness is the grid's
+        >>> found = change(*both)
+        >>> print(f"{found.total_variation:.2f} {found.roughness:.2f}")
+        0.00 0.64
+    """
+
+    def share(a, b):
+        a, b = np.float64(a), np.float64(b)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(a == b, 0.0, np.abs(b - a) / np.abs(a))[()]
+
+    return Measures(*map(share, fine, coarse))

@@ -1,4 +1,4 @@
-"""How fast the values of a slice vary along it: correlation, spectrum, Chebyshev coefficients.
+"""How fast the values of a slice vary along it: spectrum, Chebyshev coefficients.
 
 Sees arrays only, and works in float64 on the host.
 """
@@ -7,44 +7,6 @@ import numpy as np
 from scipy import fft, signal
 
 RESOLVED = 3 / 4  # share of the nodes that coefficients may need: those beyond the nodes fold back onto the last ones
-
-
-def correlation_length(values, spacing=1.0, floor=0.0) -> np.ndarray:
-    """The lag at which the values along lines are correlated by no more than 1/e.
-
-    rho(l) = sum_i (C_i - m)(C_i+l - m) / sum_i (C_i - m)^2 with m the mean of the line; of a grid, numerator and
-    denominator are summed over all lines along an axis. Linear between lags. Weinberger 1990; he takes walks,
-    here they are the lines of the grid.
-
-    Args:
-        values: an array of any dimension, finite.
-        spacing: of the points, in the unit that the length is wanted in; one for all axes, or one an axis.
-        floor: noise of the values; lines that vary by no more are left out.
-
-    Returns:
-        `[k]`, the length along each axis; NaN where no line varies.
-
-    Example:
-        >>> x = np.arange(10_000)
-        >>> print(f"{correlation_length(np.cos(2 * np.pi * x / 100))[0]:.1f}")  # arccos(1/e) / 2 pi of a wave
-        19.0
-    """
-    values = np.asarray(values, np.float64)
-    lengths = []
-    for axis, h in enumerate(np.broadcast_to(spacing, values.ndim)):
-        lines = _lines(values, axis)
-        lines = lines[np.ptp(lines, -1) > floor]
-        if not len(lines):
-            lengths.append(np.nan)
-            continue
-        away = lines - lines.mean(-1, keepdims=True)
-        n = away.shape[-1]
-        power = np.abs(fft.rfft(away, 2 * n, axis=-1)) ** 2  # twice as long: no lag wraps around
-        products = fft.irfft(power.sum(0), 2 * n)[:n]
-        rho = products / products[0]
-        i = int(np.argmax(rho <= 1 / np.e))  # sum of all lags is -1/2 or so: there is one
-        lengths.append(h * (i - 1 + (rho[i - 1] - 1 / np.e) / (rho[i - 1] - rho[i])) if i else np.nan)
-    return np.array(lengths)
 
 
 def power_spectrum(values, spacing=1.0, axis=-1) -> tuple[np.ndarray, np.ndarray]:

@@ -1,9 +1,10 @@
 """What the measures of a slice would be if it were a bowl, or a random surface: a number means little without these.
 
 A measure is set beside the same measure of two nulls. The quadratic has the value, gradient and Hessian of C at the
-middle of the slice, is sampled at the same points and rounded alike: it has no bumps, so that any it shows are the
-instrument's. The Gaussian random field is the slice's own best quadratic plus noise with the spectrum of what is
-left: what it shows follows from the spectrum alone. The null of a training path is a random walk.
+middle of the slice, is sampled at the same points and rounded alike: on a plane it may show the minima that a grid
+makes of a valley. The Gaussian random field is a smooth part of the slice plus noise with the spectrum of what is left:
+what it shows follows from these alone. Which smooth part is what is asked: a field about a parabola is no null for a
+line through a minimum, since the dip itself then counts as noise. The null of a training path is a random walk.
 """
 
 from typing import NamedTuple
@@ -12,9 +13,9 @@ import jax
 import numpy as np
 from scipy import fft, signal
 
-from jaxcost import populations, slices, statistics
+from jaxcost import checks, populations, slices, statistics
 from jaxcost.engine import trees
-from jaxcost.measures import bumpiness, frequency, roughness
+from jaxcost.measures import bumpiness, fits
 
 
 class Compared(NamedTuple):
@@ -73,10 +74,12 @@ def taylor(key, slice_, value, gradient, hessian) -> np.ndarray:
     return (exact + noise).astype(slice_.values.dtype)
 
 
-def random_fields(key, slice_, draws) -> np.ndarray:
-    """Gaussian random fields with the spectrum of a slice: its best quadratic, and noise like what is left of it.
+def random_fields(key, slice_, draws, *, smooth=fits.quadratic_fit) -> np.ndarray:
+    """Gaussian random fields with the spectrum of a slice: its smooth part, and noise like what is left of it.
 
-    What is left, r, is the slice less its quadratic. Its power spectrum, under a Hann window so that edges do not leak
+    What is left, r, is the slice less its smooth part. Of a line through a minimum take the dip for this, `smooth =
+    fits.unimodal_fit`: one dip on a flat line then has itself for a field, and about a parabola a dozen minima.
+    Its power spectrum, under a Hann window so that edges do not leak
     into all frequencies, is given independent N(0, 1) amplitudes on a grid twice as long, of which a half is kept: so
     no field is periodic. The window also blurs: where r has but a wave or two, the fields are somewhat rougher than it,
     and a small p-value of roughness there is the null's own. A surrogate in the sense of Theiler et al. 1992,
@@ -86,6 +89,7 @@ def random_fields(key, slice_, draws) -> np.ndarray:
         key: a `jax.random.key`.
         slice_: a `slices.Slice`, or anything with `axes` and finite `values`.
         draws: how many.
+        smooth: the smooth part, a function of axes and values that gives an array like values.
 
     Returns:
         `[draws, ...]`, float64.
@@ -100,10 +104,10 @@ def random_fields(key, slice_, draws) -> np.ndarray:
         >>> random_fields(jax.random.key(0), line, 3).shape
         (3, 41)
     """
-    nonfinite = np.sum(~np.isfinite(slice_.values))
+    draws, nonfinite = checks.whole("draws", draws), np.sum(~np.isfinite(slice_.values))
     if nonfinite:
         raise ValueError(f"{nonfinite} of {np.size(slice_.values)} values are not finite, expected none: no spectrum")
-    smooth = roughness.quadratic_fit(slice_.axes, slice_.values)
+    smooth = smooth(slice_.axes, slice_.values)
     shape, axes = smooth.shape, range(-smooth.ndim, 0)
     window = np.prod(np.meshgrid(*[signal.windows.hann(n, sym=False) for n in shape], indexing="ij"), 0)
     double = [2 * n for n in shape]
@@ -113,7 +117,7 @@ def random_fields(key, slice_, draws) -> np.ndarray:
     return smooth + waves[(slice(None), *map(slice, shape))]
 
 
-def compare(key, C, slice_, draws=99) -> Compared:
+def compare(key, C, slice_, draws=99, *, smooth=fits.quadratic_fit) -> Compared:
     """The measures of the values of a slice beside those of its nulls.
 
     Args:
@@ -121,6 +125,7 @@ def compare(key, C, slice_, draws=99) -> Compared:
         C: the `cost.Cost` of the slice; its derivatives are taken at s = 0.
         slice_: a `slices.Slice` with finite values.
         draws: number of random fields; the smallest p-value is 2 / (1 + draws).
+        smooth: as of `random_fields`.
 
     Returns:
         `Compared`; measures that take more than values are NaN.
@@ -141,7 +146,7 @@ def compare(key, C, slice_, draws=99) -> Compared:
     taylor_key, field_key = jax.random.split(key)
     (value,), (gradient,), (hessian,) = slices.derivatives(C, *slice_.frame, np.zeros((1, slice_.values.ndim)))
     of = lambda values: bumpiness.measure(slice_.axes, values, slice_.floor)
-    fields = [of(values) for values in random_fields(field_key, slice_, draws)]
+    fields = [of(values) for values in random_fields(field_key, slice_, draws, smooth=smooth)]
     fields = bumpiness.Measures(*map(np.array, zip(*fields, strict=True)))
     measures = of(slice_.values)
     return Compared(
@@ -152,56 +157,13 @@ def compare(key, C, slice_, draws=99) -> Compared:
     )
 
 
-def taylor_each(key, C, population) -> populations.Population:
-    """Of each draw of a population the quadratic with the value, gradient and Hessian of C at s = 0 (`taylor`).
-
-    Args:
-        key: a `jax.random.key`, for the rounding noise.
-        C: the `cost.Cost` of the population.
-        population: a `populations.Population` with frames, its axes centred at 0.
-
-    Returns:
-        A `Population` like it, `at_nodes` only where it has them, with one Hessian a draw; without frames, since C is
-        another there.
-
-    Raises:
-        ValueError: the population has no frames.
-
-    Example:
-        >>> from jaxcost import cost, data, directions
-        >>> one = data.Images(np.ones((1, 1), np.float32), np.zeros((1, 1), np.float32))
-        >>> C = cost.Cost(one, lambda x, p: 1 + p**2 - p**4 / 2, lambda a, y: a)
-        >>> frame = directions.Frame((np.float32(0.0),), ((np.float32(1.0),),))
-        >>> lines = populations.grid(C, [frame], [np.linspace(-1, 1, 3)])
-        >>> lines.values.round(3).tolist(), taylor_each(jax.random.key(0), C, lines).values.round(3).tolist()
-        ([[1.5, 1.0, 1.5]], [[2.0, 1.0, 2.0]])
-    """
-    if population.frames is None:
-        raise ValueError("the population has no frames, expected one of populations.grid or populations.zoom")
-    k, shape = len(population.axes), population.values.shape[1:]
-    at_zero = populations.derivatives(C, population.frames, np.zeros((1, k)))
-    axes, at_nodes = population.axes, population.at_nodes
-    if at_nodes is not None:  # one array of values holds the grid and, beyond it along every axis, the nodes
-        numbers = at_nodes.shape[1:]
-        nodes = [axis[-1] * frequency.chebyshev_nodes(n) for axis, n in zip(axes, numbers, strict=True)]
-        axes = tuple(np.concatenate(both) for both in zip(axes, nodes, strict=True))
-    keys = jax.random.split(key, len(population.values))
-    on_both = population._replace(axes=axes)
-    values = np.stack([taylor(one, on_both, *(d[0] for d in of)) for one, *of in zip(keys, *at_zero, strict=True)])
-    return population._replace(
-        values=values[(slice(None), *(slice(n) for n in shape))],
-        at_nodes=None if at_nodes is None else values[(slice(None), *(slice(n, None) for n in shape))],
-        hessians=at_zero[2],
-        frames=None,
-    )
-
-
-def random_field_each(key, population) -> populations.Population:
+def random_field_each(key, population, *, smooth=fits.quadratic_fit) -> populations.Population:
     """Of each draw of a population one Gaussian random field of its spectrum (`random_fields`).
 
     Args:
         key: a `jax.random.key`.
         population: a `populations.Population` with finite values.
+        smooth: as of `random_fields`.
 
     Returns:
         A `Population` of values alone, float64, on the same axes.
@@ -217,7 +179,7 @@ def random_field_each(key, population) -> populations.Population:
     """
     keys = jax.random.split(key, len(population.values))
     fields = [
-        random_fields(one, population._replace(values=values), 1)[0]
+        random_fields(one, population._replace(values=values), 1, smooth=smooth)[0]
         for one, values in zip(keys, population.values, strict=True)
     ]
     return population._replace(values=np.stack(fields), at_nodes=None, hessians=None, frames=None)

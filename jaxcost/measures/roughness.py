@@ -8,6 +8,8 @@ import itertools
 
 import numpy as np
 
+from jaxcost import checks
+from jaxcost.measures import fits
 from jaxcost.measures.variation import checked
 
 
@@ -51,7 +53,9 @@ def bowl(axes, values, floor=0.0) -> float:
     """Share of the variance of the values that the best quadratic explains, in [0, 1].
 
     1 - sum (C - q)^2 / sum (C - mean C)^2 with q the least-squares polynomial of degree 2 in all coordinates. 1 where
-    no residual exceeds the floor. A bowl ends where this falls below 0.95 (`bowl_end`).
+    no residual exceeds the floor. A bowl ends where this falls below 0.95 (`bowl_end`): it says how far a parabola will
+    do for C. It is no test of convexity: of |x| it is 0.94, of x^4 0.92, and a line may bend down at half of its
+    points and still have 0.95. `convex_to` says how far C is convex.
 
     Args:
         axes: the coordinates along each axis, not all the same.
@@ -72,7 +76,7 @@ def bowl(axes, values, floor=0.0) -> float:
     values = checked(values, floor)
     if np.ptp(values) <= floor:
         return np.nan
-    residual = values - quadratic_fit(axes, values)
+    residual = values - fits.quadratic_fit(axes, values)
     if np.abs(residual).max() <= floor:
         return 1.0
     return float(1 - np.sum(residual**2) / np.sum((values - values.mean()) ** 2))
@@ -109,33 +113,6 @@ def bowls(axis, values, floor=0.0, *, least=0.4, parts=7) -> tuple[np.ndarray, n
     return axis[middle + reaches] - axis[middle], np.apply_along_axis(share, -1, values)
 
 
-def quadratic_fit(axes, values) -> np.ndarray:
-    """The least-squares polynomial q of degree 2 in the coordinates, at the points of the grid: min sum (C - q)^2.
-
-    Args:
-        axes: the coordinates along each axis.
-        values: `[len(axes[0]), ...]`, finite.
-
-    Returns:
-        An array like values, float64.
-
-    Raises:
-        ValueError: the values do not fit the axes.
-
-    Example:
-        >>> x = np.linspace(-1, 1, 3)
-        >>> quadratic_fit((x,), 2 + x**2).round(6).tolist()
-        [3.0, 2.0, 3.0]
-    """
-    _fitting(axes, values)
-    middle = [(axis - np.mean(axis)) / (np.ptp(axis) or 1) for axis in map(np.float64, axes)]
-    grids = [grid.ravel() for grid in np.meshgrid(*middle, indexing="ij")]
-    squares = [a * b for a, b in itertools.combinations_with_replacement(grids, 2)]
-    columns = np.stack([np.ones_like(grids[0]), *grids, *squares], 1)
-    weights = np.linalg.lstsq(columns, np.ravel(values).astype(np.float64), rcond=None)[0]
-    return (columns @ weights).reshape(np.shape(values))
-
-
 def bowl_end(half_widths, shares, least=0.95) -> float | np.ndarray:
     """The half-width at which a bowl ends: the smallest at which a quadratic explains less than `least`.
 
@@ -166,6 +143,51 @@ def bowl_end(half_widths, shares, least=0.95) -> float | np.ndarray:
     return float(np.exp(low + part * (high - low)))
 
 
+def convex_to(axis, second, floor=0.0) -> float | np.ndarray:
+    """How far a line is convex about its middle: the least |s| at which C'' < -floor.
+
+    Beside `bowl_end`, how far it is a parabola: a line that flattens out is convex no longer than up to where it begins
+    to, however well a parabola still fits. Where a second derivative is not finite it is not known to be convex.
+
+    Args:
+        axis: the coordinates, `[points]`, one of them 0, on both sides of it.
+        second: exact second derivatives there, `[points]`, or `[draws, points]`.
+        floor: noise of these (`slices.curvature_floor`), not negative.
+
+    Returns:
+        A distance, where a straight line between two points reaches -floor; infinite if the line is convex all along.
+        A number, or one a draw.
+
+    Raises:
+        ValueError: the axis has no 0, or does not fit.
+
+    Example:
+        >>> x = np.linspace(-2, 2, 401)
+        >>> print(f"{convex_to(x, 12 * x**2 - 12 * x**4):.2f}")
+        1.00
+    """
+    axis, second = checks.numbers("axis", axis, 1, finite=True), checks.numbers("second", second)
+    checks.number("floor", floor, 0)
+    if second.shape[-1:] != axis.shape or not (axis == 0).any():
+        raise ValueError(
+            f"axis of {len(axis)} points and second of shape {second.shape}, expected them alike, one at 0"
+        )
+    if second.ndim > 1:
+        return np.array([convex_to(axis, row, floor) for row in second])
+    ends = []
+    for side in (axis >= 0, axis <= 0):
+        s, above = np.abs(axis[side]), second[side] + floor
+        s, above = s[order := np.argsort(s)], above[order]
+        down = np.flatnonzero(~(above >= 0))  # NaN too
+        if not len(down):
+            ends.append(np.inf)
+            continue
+        i = down[0]
+        part = above[i - 1] / (above[i - 1] - above[i]) if i and np.isfinite(above[i]) else 0.0
+        ends.append(s[max(i - 1, 0)] + part * (s[i] - s[max(i - 1, 0)]))
+    return float(min(ends))
+
+
 def negative_curvature(hessians, floor=0.0) -> float:
     """Share of the points where C bends down along some direction of the slice: smallest eigenvalue < -floor.
 
@@ -173,7 +195,7 @@ def negative_curvature(hessians, floor=0.0) -> float:
 
     Args:
         hessians: exact Hessians in the slice, `[..., k, k]`; points with a non-finite one are left out.
-        floor: noise of the eigenvalues, not negative.
+        floor: noise of the eigenvalues (`slices.curvature_floor`), not negative.
 
     Returns:
         A number in [0, 1]; NaN where no Hessian is finite.
@@ -182,15 +204,17 @@ def negative_curvature(hessians, floor=0.0) -> float:
         >>> print(f"{negative_curvature(np.array([np.eye(2), np.diag([1.0, -0.1])])):.2f}")
         0.50
     """
+    checks.number("floor", floor, 0)
     lowest = _eigenvalues(hessians)[:, 0]
     return float(np.mean(lowest < -floor)) if len(lowest) else np.nan
 
 
-def curvature_ratio(hessians) -> float:
+def curvature_ratio(hessians, floor=0.0) -> float:
     """The most negative curvature of the slice against the most positive: max(0, -min lambda) / max(0, max lambda).
 
     Args:
         hessians: exact Hessians in the slice, `[..., k, k]`; points with a non-finite one are left out.
+        floor: noise of the eigenvalues, not negative; those within it count as 0.
 
     Returns:
         A number: 0 where C is convex on the slice, 1 where it bends down as sharply as up, infinite where it only bends
@@ -200,25 +224,22 @@ def curvature_ratio(hessians) -> float:
         >>> curvature_ratio(np.array([np.eye(2), np.diag([4.0, -1.0])]))
         0.25
     """
+    checks.number("floor", floor, 0)
     sizes = _eigenvalues(hessians)
     if not sizes.size:
         return np.nan
-    down, up = max(0.0, -sizes.min()), max(0.0, sizes.max())
+    down, up = (size if size > floor else 0.0 for size in (-sizes.min(), sizes.max()))
     with np.errstate(divide="ignore", invalid="ignore"):
         return float(np.divide(down, up))
 
 
 def _eigenvalues(hessians):
     """Eigenvalues `[points, k]`, rising, of the finite Hessians."""
-    hessians = np.asarray(hessians, np.float64)
+    hessians = checks.numbers("hessians", hessians)
+    if hessians.ndim < 2 or hessians.shape[-1] != hessians.shape[-2]:
+        raise ValueError(f"hessians of shape {hessians.shape}, expected [..., k, k]")
     hessians = hessians.reshape(-1, *hessians.shape[-2:])
     return np.linalg.eigvalsh(hessians[np.isfinite(hessians).all((1, 2))])
-
-
-def _fitting(axes, values):
-    shape = tuple(map(len, axes))
-    if shape != np.shape(values):
-        raise ValueError(f"axes of the lengths {shape} and values of shape {np.shape(values)}, expected them alike")
 
 
 def _spacings(axes, values):
@@ -227,7 +248,7 @@ def _spacings(axes, values):
     Raises:
         ValueError: an axis is not of three or more equally spaced coordinates, or the values do not fit.
     """
-    _fitting(axes, values)
+    fits.fitting(axes, values)
     for axis in axes:
         gaps = np.diff(np.float64(axis))
         rounding = 4 * np.finfo(np.float32).eps * np.abs(axis).max()  # far from 0 no spacing is more even than that
