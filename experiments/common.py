@@ -129,9 +129,9 @@ def train(init_key, batch_key, C, settings, **options):
     return _told(descent.descend(batch_key, C, start, **_options(C, settings, **{"keep": True} | options)), C, settings)
 
 
-def train_many(keys, C, settings, **options):
-    """Train a network a key, `keys` `[networks]`, all at once: `train` by `descent.ensemble`, parameters not kept."""
-    init = lambda key: network.init(key, settings.sizes)
+def train_many(keys, C, settings, *, scale=None, **options):
+    """Train a network a key, all at once: `train` by `descent.ensemble`, from weights of this scale, none kept."""
+    init = lambda key: network.init(key, settings.sizes, scale=scale)
     return _told(descent.ensemble(keys, C, init, **_options(C, settings, **options)), C, settings)
 
 

@@ -80,7 +80,8 @@ def bootstrap(key, statistic, groups, *, confidence=0.95, resamples=RESAMPLES, l
         raise ValueError(f"groups of shapes {[group.shape for group in groups]}, expected one draw or more in each")
     random = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
     tail = (1 - confidence) / 2
-    low, high = np.quantile(statistic([_anew(random, group, resamples, levels) for group in groups]), (tail, 1 - tail))
+    drawn = statistic([_anew(random, group, resamples, levels) for group in groups])
+    low, high = np.quantile(drawn, (tail, 1 - tail), method="inverted_cdf")  # one of them: some may be infinite
     (value,) = statistic([group[None] for group in groups])
     return Interval(float(value), float(low), float(high))
 
