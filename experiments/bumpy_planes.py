@@ -34,6 +34,7 @@ class Settings(common.Trained):
     )
     points: int = setting(61, "grid points a side, odd so that the network is one of them", small=21)
     line_points: int = setting(801, "points of the line, which spans the second largest half-width", small=101)
+    depth: float = setting(0.01, "of a minimum that counts first, a hundredth of what knowing nothing costs, 0.9")
 
 
 class Plane(NamedTuple):
@@ -43,13 +44,17 @@ class Plane(NamedTuple):
         half_width: of both axes.
         slice_: the plane itself, a `Slice`.
         of_C: the minima that are minima of C, `Minima`.
-        of_grid: those of the grid alone, which run away along the exact gradient.
+        of_grid: those of the grid alone, which run downhill into another one or away, along the exact gradient.
+        deep: number of minima of C that are deeper than wanted.
+        deep_at_half: number of minima as deep on every second point.
     """
 
     half_width: float
     slice_: slices.Slice
     of_C: minima.Minima
     of_grid: minima.Minima
+    deep: int
+    deep_at_half: int
 
 
 class Surroundings(NamedTuple):
@@ -96,7 +101,7 @@ def run(settings):
     for name, record in common.stages(trained.costs).items():
         params = trained.at(record)
         u, v = directions.random(direction_key, params, 2)
-        planes = [cut(C, params, u, v, half_width, settings.points) for half_width in settings.half_widths]
+        planes = [cut(C, params, u, v, half_width, settings) for half_width in settings.half_widths]
         reach = sorted(settings.half_widths)[-2:][0]
         line = slices.line(C, params, u, np.linspace(-reach, reach, settings.line_points))
         networks[name] = Surroundings(
@@ -110,30 +115,36 @@ def run(settings):
     return Result(trained.costs, trained.steps, networks), {"data": train.fingerprint, "images": len(train)}
 
 
-def cut(C, params, u, v, half_width, points):
+def cut(C, params, u, v, half_width, settings):
     """One plane, its minima told apart by whether they stay when they go downhill on C itself."""
-    axis = np.linspace(-half_width, half_width, points)
+    axis = np.linspace(-half_width, half_width, settings.points)
     plane = slices.plane(C, params, u, v, axis, axis)
     found = minima.local_minima(plane.values, plane.floor)
     _, stays = critical.settle(C, plane, found)
-    return Plane(half_width, plane, found.chosen(stays), found.chosen(~stays))
+    of_C, at_half = found.chosen(stays), minima.local_minima(plane.values[::2, ::2], plane.floor)
+    deep = (int(one.deeper_than(settings.depth)) for one in (of_C, at_half))
+    return Plane(half_width, plane, of_C, found.chosen(~stays), *deep)
 
 
 def table(result):
     """Minima, the deepest one's depth and the floor, by half-width and network; then the networks themselves."""
     networks = result.networks.values()
-    rows = [["half-width"] + [cell for name in result.networks for cell in (name, "depth", "floor")]]
+    rows = [
+        ["half-width"] + [cell for name in result.networks for cell in (name, "at half", "all", "deepest", "floor")]
+    ]
     for planes in zip(*(network.planes for network in networks), strict=True):
         rows.append([f"{planes[0].half_width:g}"])
         for plane in planes:
             depth = f"{plane.of_C.deepest:.2g}" if plane.of_C.count else ""
-            rows[-1] += [f"{plane.of_C.count} + {plane.of_grid.count}", depth, f"{plane.slice_.floor:.0e}"]
+            every = f"{plane.of_C.count} + {plane.of_grid.count}"
+            rows[-1] += [plane.deep, plane.deep_at_half, every, depth, f"{plane.slice_.floor:.0e}"]
     of_networks = [["", "C", "right", "minima on a line", "its excess variation"]]
     for name, network in result.networks.items():
         excess = variation.excess_variation(network.line.values, network.line.floor)
         of_networks.append([name, network.cost, f"{network.accuracy:.1%}", network.line_minima.count, excess])
     return [
-        "minima deeper than the noise floor + those of the grid alone, depth of the deepest, noise floor",
+        "deep minima of C; grid minima as deep at half the resolution; all deeper than the noise floor, of C + of",
+        "the grid alone; depth of the deepest; noise floor",
         "",
         *common.columns(rows),
         "",
@@ -157,8 +168,9 @@ def draw_planes(networks):
     for of_network, (name, network) in zip(axes, networks.items(), strict=True):
         for ax, plane in zip(of_network, network.planes, strict=True):
             plot.contour(ax, plane.slice_, plane.of_C, plane.of_grid)
-            of_grid = f"\n{plane.of_grid.count} of the grid alone" if plane.of_grid.count else ""
-            ax.set_title(f"half-width {plane.half_width:g}\n{in_words(plane.of_C)}{of_grid}", fontsize=8)
+            shallow, of_grid = plane.of_C.count - plane.deep, plane.of_grid.count
+            others = f"\n{shallow} shallower, {of_grid} of the grid alone" if shallow + of_grid else ""
+            ax.set_title(f"half-width {plane.half_width:g}\n{in_words(plane)}{others}", fontsize=8)
             ax.tick_params(labelsize="x-small")
         of_network[0].set_ylabel(f"{name}, C = {network.cost:.3g}\n\nβ", fontsize=11)
     for ax in axes[-1]:
@@ -167,17 +179,17 @@ def draw_planes(networks):
     caption = (
         f"C(w, b) over all images on a random plane through three networks, {points} × {points} points a panel. "
         f"α, β: lengths of the filter-normalised directions, {common.LENGTH}; cross: the network; ±: the noise floor; "
-        "red: minima deeper than it; white: minima of the grid alone, not of C"
+        "red: minima deeper than it; white: minima of the grid alone, not of C. Titles count those deeper than 0.01"
     )
     figure.suptitle(textwrap.fill(caption, round(10 * width)), fontsize=12)
     return figure
 
 
-def in_words(found):
-    """One line on the minima of a slice."""
-    if not found.count:
-        return "no minimum"
-    return f"{found.count} minim{'um' if found.count == 1 else 'a'}, deepest {found.deepest:.2g}"
+def in_words(plane):
+    """One line on the deep minima of a plane."""
+    if not plane.deep:
+        return "no deep minimum"
+    return f"{plane.deep} deep minim{'um' if plane.deep == 1 else 'a'}, deepest {plane.of_C.deepest:.2g}"
 
 
 def draw_surface(networks):
@@ -186,7 +198,7 @@ def draw_surface(networks):
     figure = common.figure(8, 6.5)
     ax = figure.add_subplot(projection="3d")
     plot.surface(ax, plane.slice_)
-    ax.set_title(f"C about the trained network, half-width {plane.half_width:g}: {in_words(plane.of_C)}")
+    ax.set_title(f"C about the trained network, half-width {plane.half_width:g}: {in_words(plane)}")
     ax.set_box_aspect(None, zoom=0.9)
     return figure
 
@@ -196,20 +208,20 @@ def draw_lines(networks):
     figure = common.figure(12, 4.6)
     left, right = figure.subplots(1, 2)
     for name, network in networks.items():
-        plot.line(left, network.line, f"{name}: {in_words(network.line_minima)}", lw=1)
+        plot.line(left, network.line, name, lw=1)
         planes = sorted(network.planes, key=lambda plane: plane.half_width)
         widths = [plane.half_width for plane in planes]
-        (drawn,) = right.plot(widths, [plane.of_C.count for plane in planes], "o-", label=name)
-        on_grid = [plane.of_C.count + plane.of_grid.count for plane in planes]
-        right.plot(widths, on_grid, ":", color=drawn.get_color())
-    right.plot([], [], ":", color="gray", label="those of the grid alone added")
+        (drawn,) = right.plot(widths, [plane.deep for plane in planes], "o-", label=name)
+        every = [plane.of_C.count + plane.of_grid.count for plane in planes]
+        right.plot(widths, every, ":", color=drawn.get_color())
+    right.plot([], [], ":", color="gray", label="all that the grid shows above the noise floor")
     common.log(left.yaxis, right.xaxis)
     common.counts(right)
     left.set_xlabel(f"α, {common.LENGTH}")
     left.set_title("C along one random line through each network")
     right.set_xlabel("half-width of the plane")
-    right.set_ylabel("minima deeper than the noise floor")
-    right.set_title("Minima on the planes, by half-width")
+    right.set_ylabel("minima deeper than 0.01")
+    right.set_title("Deep minima on the planes, by half-width")
     common.tidy([left, right])
     return figure
 

@@ -8,7 +8,7 @@ figure, the number, what it says, and the command that makes it. No server, no o
     python experiments/cheatsheet.py --data FOLDER    any four IDX files, MNIST or Fashion-MNIST
     python experiments/cheatsheet.py --done output    the page from results that are there already, nothing run
 
-Expect eleven sentences, all seen to hold on the embedded digits, in under four minutes on two cores; one minute with
+Expect twelve sentences, all seen to hold on the embedded digits, in under four minutes on two cores; one minute with
 --small.
 """
 
@@ -23,12 +23,13 @@ from typing import NamedTuple
 
 import common
 import numpy as np
-from bumpiness_by_scale import bowl_ends
 from common import like, setting
+from minima_by_depth import at
+from networks import KINDS, interval, nested
 from one_image_at_a_time import cost_of
 from thirteen_thousand_dials import flat_slopes
 
-from jaxcost import results, statistics, tails
+from jaxcost import results, tails
 
 
 @dataclass(frozen=True)
@@ -114,18 +115,28 @@ def brute_force(r):
 
 
 def bumpy(r):
-    """Far out there is more than one minimum."""
+    """Far out there is more than one deep minimum."""
     planes = r.networks["trained"].planes
-    number = ", ".join(f"{plane.of_C.count} at half-width {plane.half_width:g}" for plane in planes)
-    return f"minima on a random plane about the trained network: {number}", planes[-1].of_C.count > 1
+    number = ", ".join(f"{plane.deep} at half-width {plane.half_width:g}" for plane in planes)
+    return f"minima deeper than 0.01 on a random plane about the trained network: {number}", planes[-1].deep > 1
 
 
 def scale(r):
-    """The bowl about the trained network has an end."""
-    ends = {name: statistics.summary(bowl_ends(r, name)[0]) for name in r.networks}
-    number = "a quadratic explains 95 % of C along a line up to a half-width of "
-    number += ", ".join(f"{end} ({name})" for name, end in ends.items())
-    return number, np.isfinite(ends["trained"].median)
+    """The bowls about trained networks have an end."""
+    trained = [kind for kind in r.kinds if kind != KINDS[0]]
+    number = "; ".join(f"{kind}: {interval(r.kinds[kind].parabolic)}" for kind in trained)
+    ends = all(np.isfinite(nested(r.kinds[kind].parabolic).median) for kind in trained)
+    return f"a parabola explains 95 % of C along a line up to a half-width of, medians over networks: {number}", ends
+
+
+def depth(r):
+    """Lines far out have many minima, hardly one of them deep."""
+    of = list(r.kinds[KINDS[1]].values())[-1]
+    deep, shallow = (of.counts[..., 2, at(r.levels, depth)].mean() for depth in (0.01, 1e-4))
+    number = (
+        f"minima of a line {2 * of.example[0].max():g} lengths of the weights long: {shallow:.0f} deeper than 0.0001, "
+    )
+    return number + f"{deep:.1f} deeper than 0.01", shallow > 4 * deep
 
 
 def downhill(r):
@@ -160,32 +171,22 @@ def unseen(r):
 
 # each sentence, its experiment, which of its figures, and a function of its result: the number, and whether it is seen
 SENTENCES = (
-    (
-        "Write the desired output as ten numbers, one-hot. Subtract, square, sum: the cost of one image. "
-        "Average over the training set: the total cost.",
-        "one_image_at_a_time", ("steps", "all"), one_image,
-    ),
-    (
-        "The cost is one number for how wrong the network is. Learning makes it small: no understanding, just a number "
-        "going down.",
-        "learning", ("curves",), number_going_down,
-    ),
-    (
-        "The network takes an image; the cost takes a whole network. C is not a function of the image, and the cost is "
-        "not the output.",
-        "one_image_at_a_time", (), signatures,
-    ),
+    ("Write the desired output as ten numbers, one-hot. Subtract, square, sum: the cost of one image. "
+     "Average over the training set: the total cost.", "one_image_at_a_time", ("steps", "all"), one_image),
+    ("The cost is one number for how wrong the network is. Learning makes it small: no understanding, just a number "
+     "going down.", "learning", ("curves",), number_going_down),
+    ("The network takes an image; the cost takes a whole network. C is not a function of the image, and the cost is "
+     "not the output.", "one_image_at_a_time", (), signatures),
     ("Not two dials to turn: about 13,000.", "thirteen_thousand_dials", ("dials", "slopes"), dials),
     ("Brute force is impossible.", "brute_force", ("race",), brute_force),
     ("C is bumpy and complicated, not a tidy bowl.", "bumpy_planes", ("planes",), bumpy),
-    ("... but at which scale?", "bumpiness_by_scale", ("bowls",), scale),
+    ("... but at which scale?", "where_a_bowl_ends", ("bowls",), scale),
+    ("... and how deep are the bumps?", "minima_by_depth", ("minima",), depth),
     ("Find the downhill direction from wherever you stand.", "downhill_from_anywhere", ("downhill",), downhill),
     ("The sum of squares is a choice; other cost functions exist.", "other_costs", ("planes",), other_costs),
     ("Squaring makes big misses dominate.", "learning", ("images",), big_misses),
-    (
-        "A low training cost is not “good, period”: it says nothing about unseen images.",
-        "unseen_images", ("planes", "gap"), unseen,
-    ),
+    ("A low training cost is not “good, period”: it says nothing about unseen images.",
+     "unseen_images", ("planes", "gap"), unseen),
 )  # fmt: skip
 
 

@@ -23,9 +23,9 @@ import common
 import jax
 import numpy as np
 from common import like, setting
-from networks import KINDS, Networks, by_network, interval, lines, networks
+from networks import KINDS, Networks, by_network, interval, lines, mean, networks
 
-from jaxcost import cost, resampling, results, slices
+from jaxcost import cost, results, slices
 from jaxcost.measures import images, minima, refinement
 
 
@@ -152,12 +152,6 @@ def table(result):
         for half_width, of in by_width.items():
             rows.append([f"{kind}, half-width {half_width}", *judged(of, 0.1, np.inf), *judged(of, 0, 0.01)])
     return [*lines_, *common.columns(rows), "", *verdicts(result)]
-
-
-def mean(draws):
-    """The mean over networks and lines of `[networks, lines]` with its interval over networks."""
-    found = resampling.bootstrap(jax.random.key(0), lambda groups: groups[0].mean((1, 2)), [draws], levels=2)
-    return f"{found:.1f}"
 
 
 def verdicts(result):

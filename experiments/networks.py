@@ -21,7 +21,7 @@ class Networks(common.Trained):
     """How many networks of each kind, and how many lines through each."""
 
     networks: int = setting(8, "of each kind, for intervals are over networks", small=2)
-    lines: int = setting(4, "random lines through each network", small=2)
+    lines: int = setting(4, "random lines through each network", small=1)
 
 
 def networks(key, C, settings):
@@ -51,6 +51,12 @@ def interval(draws, form=".3g"):
     """The same in words: "1.12 (1.00 to 1.35)"."""
     found = nested(draws)
     return f"{statistics.Interval(found.median, found.low, found.high):{form}}" if found.draws else "-"
+
+
+def mean(draws):
+    """The mean over networks and lines of `[networks, lines]`, of counts, with its interval over networks."""
+    found = resampling.bootstrap(jax.random.key(0), lambda groups: groups[0].mean((1, 2)), [draws], levels=2)
+    return f"{found:.1f}"
 
 
 def by_network(draws, settings_or_networks):
