@@ -156,27 +156,25 @@ def verdicts(result):
 
 
 def draw(path):
-    """Every measure against half-width; the last panel holds the legend."""
+    """Every measure against half-width."""
     result = results.load(path)
-    figure, x = common.figure(19, 11.5), result.half_widths
-    *panels, words = figure.subplots(3, 5).ravel()
+    figure, x = common.figure(16, 11.5), result.half_widths
+    panels = figure.subplots(3, 4).ravel()
     for i, (kind, found) in enumerate(result.kinds.items()):
-        for ax, (measure, (title, linear)) in zip(panels, plot.MEASURES.items(), strict=False):
+        for ax, (measure, (title, linear)) in zip(panels, plot.MEASURES.items(), strict=True):
             draw_measure(ax, x, kind, found, measure, f"C{i}")
             ax.set_title(title, fontsize=11)
             if "units of C" in title:
                 ax.plot(x, found.floors, color=f"C{i}", lw=0.5)
             if linear:
                 common.counts(ax) if linear == 1 else ax.set_yscale("symlog", linthresh=linear)
-    used, unused = panels[: len(plot.MEASURES)], panels[len(plot.MEASURES) :]
-    common.log(*(ax.xaxis for ax in used))
-    for ax in used:
+    common.log(*(ax.xaxis for ax in panels))
+    for ax in panels:
         ax.set_xlim(x[0] / 1.5, x[-1] * 1.5)
         ax.grid(alpha=0.3)
-    figure.supxlabel(f"half-width of the line, {common.LENGTH}")
-    for ax in (*unused, words):
-        ax.set_axis_off()
-    words.legend(*panels[0].get_legend_handles_labels(), loc="center", fontsize=12, frameon=False)
+    for ax in panels[-4:]:
+        ax.set_xlabel("half-width; 1 = the length of the weights", fontsize=9)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=12)
     many, each = next(iter(result.kinds.values())).fine.depth.shape[1:]
     figure.suptitle(
         f"How bumpy C is, by scale: {each} random lines through each of {many} networks of three kinds, median and "

@@ -199,8 +199,8 @@ def draw(path):
         ax.set_xlabel(label)
     common.tidy(axes)
     figure.suptitle(
-        "How deep are the bumps? One minimum is deep, at every resolution; the number of shallow ones is the grid's,\n"
-        "and most of them are no deeper than twice what the choice of images makes by chance"
+        "How deep are the bumps, and whose are they? Left: a line. Middle: minima by depth at four resolutions; where\n"
+        "the curves part the number is the grid's. Right: their depths, and what the choice of images makes by chance"
     )
     return common.save_figures(path, {"minima": figure})
 

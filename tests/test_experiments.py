@@ -19,6 +19,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from matplotlib import image
+from scipy import signal
 
 from jaxcost import data, results
 
@@ -74,6 +75,7 @@ SLOW = (
     "bumpiness_by_width",
     "curvature_of_random_lines",
     "false_minima",
+    "many_planes",
     "speed",
     "stationary_points",
     "straight_line",
@@ -215,6 +217,26 @@ def test_planes_about_a_network_have_its_cost_in_the_middle_and_minima_that_are_
                 assert (found.depths > floor).all()
                 for i, j in found.indices:
                     assert values[i, j] == values[i - 1 : i + 2, j - 1 : j + 2].min()
+
+
+def test_minima_by_depth_are_the_prominences_of_the_line_and_their_errors_those_of_the_images(ran):
+    result, settings, _ = load(ran, "minima_by_depth")
+    for by_width in result.kinds.values():
+        for half_width, of in by_width.items():
+            alphas, values = np.float64(of.example)
+            assert (np.diff(alphas) > 0).all()
+            assert alphas[[0, -1]].tolist() == [-float(half_width), float(half_width)]
+            peaks, _ = signal.find_peaks(-values)
+            depths = np.sort(signal.peak_prominences(-values, peaks)[0])[::-1]
+            deep = depths[depths > 1e-4]
+            counted = of.counts[0, 0, -1]
+            expected = [(deep > level).sum() for level in result.levels]
+            assert counted[result.levels > 1e-4].tolist() == np.array(expected)[result.levels > 1e-4].tolist()
+            kept = of.depths[0, 0][~np.isnan(of.depths[0, 0])]
+            np.testing.assert_allclose(kept[kept > 1e-3], depths[: len(kept)][kept > 1e-3], rtol=1e-2)
+            assert (of.counts[..., 1:, :] >= 0).all()
+            assert (np.diff(of.counts, axis=-1) <= 0).all()
+    assert settings.depth == 0.01
 
 
 @pytest.mark.slow
