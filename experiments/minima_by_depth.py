@@ -191,7 +191,7 @@ def draw(path):
         for name, one in by_width.items():
             right.loglog(one.depths.ravel(), one.errors.ravel(), ".", ms=4, label=f"half-width {name}")
         right.plot((1e-6, 4), (5e-7, 2), "k--", lw=0.8, label="half of the depth: above it not sure")
-        right.set_xlim(1e-5, 4)
+        right.set_xlim(1e-5, 10)
         right.set_ylim(1e-6, 0.1)
         right.set_ylabel("standard error over images")
         right.set_title("the deepest minima of each line", fontsize=10)

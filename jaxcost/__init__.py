@@ -29,11 +29,13 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     engine.quantities      what is computed at each point: C, its derivatives, its make-up
     engine.coordinates     points of a slice, as arrays
     engine.program         a quantity at the points of a slice, compiled within the memory
+    engine.asked           what is asked of a slice, checked
     engine.exact           a quantity at points of a slice, in float64
     engine.resume          an evaluation that was stopped is taken up again
     engine.sweep           a quantity at many points: planned, in tiles, to be taken up again
     engine.noise           how much of a slice is rounding
     engine.watched         what training records
+    engine.trained         what training starts from, and leaves
     cost                   C(w, b), accuracy, the distance of outputs
     devices                images, points or networks over the devices of a mesh
     descent                gradient, downhill, training in a scan, ensembles

@@ -12,23 +12,22 @@ array once, however many slices share it. For a large model, random directions a
 import copy
 import datetime
 import json
+import math
 import os
 import platform
-import zipfile
-import zlib
 from collections.abc import Iterable
 from importlib import metadata
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcost.engine import structure
+from jaxcost import checks
+from jaxcost.engine import archive, kinds, structure
 
 FORMAT = 1
-DAMAGE = (ValueError, TypeError, AttributeError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+PARTS = {"format": int, "structure": object, "provenance": dict}  # of the text, and their types
 
 
 def save(path: str | os.PathLike, result: Any, *, settings: dict | None = None, **about: Any) -> None:
@@ -45,34 +44,29 @@ def save(path: str | os.PathLike, result: Any, *, settings: dict | None = None, 
         **about: more to know about it, such as `data=images.fingerprint`; plain values.
 
     Raises:
-        ValueError: the path does not end in .npz, or settings hold a number that is not finite.
-        TypeError: something in the result cannot be saved; names its place.
+        ValueError: the path does not end in .npz; settings hold a number that is not finite; or `about` says again
+            what is told anyway, such as `versions`.
+        TypeError: something in the result or in the settings cannot be saved; names its place.
+        OSError: it cannot be written; names the path, the number of bytes and the reason. An old file stays.
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> from jaxcost import network
         >>> path = Path(tempfile.mkdtemp()) / "params.npz"
         >>> save(path, network.init(jax.random.key(0), sizes=(3, 2)), settings={"seed": 0})
         >>> load(path).w[0].shape, provenance(path)["settings"]
         ((2, 3), {'seed': 0})
     """
-    path = Path(path)
-    if path.suffix != ".npz":
-        raise ValueError(f"{path}: expected a name that ends in .npz")
+    path, told = archive.npz_path("path", path), here()
+    if again := set(about) & set(told):
+        raise ValueError(f"{', '.join(sorted(again))} given, expected other names than {', '.join(told)}")
     described, arrays = structure.describe(result)
-    from_here = {**about, "settings": settings or {}, **here()}
-    text = {"format": FORMAT, "structure": described, "provenance": from_here}
-    arrays["json"] = np.array(json.dumps(text, allow_nan=False))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    if not isinstance(settings, dict | None):
+        raise TypeError(f"settings={checks.shown(settings)}, expected a dict")
+    about = {name: _plain(value, name, 0) for name, value in {**about, "settings": settings or {}}.items()}
+    text = {"format": FORMAT, "structure": described, "provenance": {**about, **told}}
+    archive.write(path, {**arrays, "json": np.array(json.dumps(text, allow_nan=False))})
 
 
 def load(path: str | os.PathLike, like: Any = None, types: Iterable[type] = ()) -> Any:
@@ -92,12 +86,14 @@ def load(path: str | os.PathLike, like: Any = None, types: Iterable[type] = ()) 
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a result of this kit, lacks a field that has no default, has a field that its type
-            does not know, or differs from what is expected; names what and where.
+        PermissionError: it must not be read.
+        ValueError: it is not a result of this kit, is damaged, lacks a field that has no default, has a field that its
+            type does not know, or differs from what is expected; names what and where.
         TypeError: `types` holds something that is no NamedTuple.
 
     Example:
         >>> import collections, tempfile
+        >>> from pathlib import Path
         >>> Cut = collections.namedtuple("Cut", "depth of")
         >>> path = Path(tempfile.mkdtemp()) / "cut.npz"
         >>> save(path, Cut(0.5, {"seeds": [3, 4]}))
@@ -106,8 +102,10 @@ def load(path: str | os.PathLike, like: Any = None, types: Iterable[type] = ()) 
         >>> isinstance(load(path), Cut), isinstance(load(path, types=(Cut,)), Cut)
         (False, True)
     """
-    arrays = _read(path)
+    path = checks.path("path", path)
+    arrays = archive.read(path)
     described = _text(path, arrays)["structure"]
+    del arrays["json"]
     try:
         if like is None:
             return structure.rebuild(described, arrays, types=types)
@@ -121,9 +119,11 @@ def provenance(path: str | os.PathLike) -> dict:
 
     Raises:
         FileNotFoundError: there is no such file.
+        PermissionError: it must not be read.
         ValueError: it is not a result of this kit.
     """
-    return _text(path, _read(path))["provenance"]
+    path = checks.path("path", path)
+    return _text(path, archive.read(path, only=["json"]))["provenance"]
 
 
 def here() -> dict:
@@ -143,26 +143,53 @@ def _version(name):
         return "not installed"
 
 
-def _read(path):
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: expected a result file, found {'a folder' if path.exists() else 'nothing'}")
-    try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return dict(file)
-    except DAMAGE as error:
-        raise ValueError(f"{path}: expected an .npz without pickle, found something else ({error})") from error
+def _plain(value, place, depth):
+    """Settings as they are written: plain values, lists, and dicts with text for keys."""
+    value = value.item() if isinstance(value, np.generic) else value
+    inside = lambda step, item: _plain(item, f"{place}[{step!r}]", depth + 1)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{place} is {value}, expected a finite number")
+    if isinstance(value, int) and value.bit_length() > structure.BITS:
+        raise ValueError(f"{place} has {value.bit_length():,} bits, expected at most {structure.BITS:,}")
+    if isinstance(value, structure.PLAIN):
+        return value
+    if depth < structure.DEEPEST and isinstance(value, dict) and all(isinstance(name, str) for name in value):
+        return {name: inside(name, item) for name, item in value.items()}
+    if depth < structure.DEEPEST and isinstance(value, list | tuple):
+        return [inside(i, item) for i, item in enumerate(value)]
+    what = f"nested {depth} deep" if depth == structure.DEEPEST else checks.shown(value)
+    raise TypeError(f"{place[:60]} is {what}, expected plain values, lists, and dicts with text for keys")
 
 
 def _text(path, arrays):
-    try:
-        text = json.loads(str(arrays["json"]))
-        if text["format"] == FORMAT and {"structure", "provenance"} <= set(text):
-            return text
-        found = f"format {text['format']}"
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        found = f"no such text ({error!r})"
+    """What a file says of itself, as a dict of its three parts."""
+    found, array = "no such text", arrays.get("json")
+    if array is not None and array.dtype.kind == "U" and not array.shape:
+        try:
+            reading = {"parse_float": _number, "parse_constant": _number, "object_pairs_hook": _distinct}
+            text = json.loads(str(array), **reading)
+            found = f"format {checks.shown(text['format'])}"
+            lacking = [name for name, kind in PARTS.items() if not isinstance(text[name], kind)]
+            if not lacking and text["format"] == FORMAT and text["format"] is not True:
+                return text
+            found = f"{found}, {', '.join(lacking)} of another type" if lacking else found
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            found = f"no such text ({checks.shown(error)})"
     raise ValueError(f"{path}: expected a result of this kit, format {FORMAT}, found {found}")
+
+
+def _number(text):
+    """A number that JSON has; python reads more, among them 1e999."""
+    if not math.isfinite(float(text)):
+        raise ValueError(f"{text}, which is no number of JSON")
+    return float(text)
+
+
+def _distinct(pairs):
+    """A dict, if no name occurs twice."""
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError(f"a name twice among {checks.shown([name for name, _ in pairs])}")
+    return found
 
 
 # a template
@@ -193,8 +220,8 @@ def _fitted(found, like, place):
         return like
     if isinstance(found, _Tree):
         return _fitted_tree(found, like, place)
-    if all(map(structure.is_namedtuple, (type(found), type(like)))) and names[0] == names[1]:
-        fields = structure.filled(type(like), found._asdict())._asdict()
+    if all(map(kinds.is_namedtuple, (type(found), type(like)))) and names[0] == names[1]:
+        fields = kinds.filled(type(like), found._asdict())._asdict()
         return type(like)(**{name: inside(f".{name}", item, getattr(like, name)) for name, item in fields.items()})
     if isinstance(found, dict) and isinstance(like, dict) and set(found) == set(like):
         again = {} if type(like) is dict else copy.copy(like)  # such as an OrderedDict

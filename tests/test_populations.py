@@ -213,9 +213,28 @@ def test_one_floor_judges_all_that_of_the_worst():
 def test_where_nothing_is_finite_there_is_no_noise():
     C, params = problem()
     frames = populations.about(KEYS[:2], params)
-    assert populations.floor(C, frames, [[0.0], [1.0]], np.full((2, 2), np.nan)) == 0
     some = np.array([[np.nan, np.nan], [exact_at(C, frames[1], [0]), np.inf]], np.float32)
-    assert 0 < populations.floor(C, frames, [[0.0], [1.0]], some) < 1e-5
+    with pytest.warns(UserWarning, match="by rounding alone they are not"):
+        assert populations.floor(C, frames, [[0.0], [1.0]], np.full((2, 2), np.nan)) == 0
+    with pytest.warns(UserWarning, match="of 3 points .* and 3 are finite there"):
+        assert 0 < populations.floor(C, frames, [[0.0], [1.0]], some) < 1e-5
+
+
+@pytest.mark.parametrize("draws", [2, 40])
+def test_the_floor_of_curvature_is_no_less_than_the_largest_error_against_float64(draws):
+    C, params = problem(n=60)
+    frames = populations.about(jax.random.split(jax.random.key(5), draws), params)
+    for population in populations.zoom(C, frames, [0.1, 30.0], points=3, bends=5):
+        at = lambda frame, s: exact_at(C, frame, [s])
+        h, errors = 1e-3, []
+        for i in range(0, draws, 7):
+            axis = population.axes[0][-1] * np.linspace(-1, 1, 5).astype(np.float32)
+            for s, found in zip(np.float64(axis), population.hessians[i], strict=True):
+                second = (at(frames[i], s + h) - 2 * at(frames[i], s) + at(frames[i], s - h)) / h**2
+                errors.append(abs(found[0, 0] - second))
+        assert population.curvature_floor > 0
+        assert max(errors) < population.curvature_floor + 1e-4 * np.abs(population.hessians).max() + 1e-7
+    assert populations.zoom(C, frames[:2], [0.1], points=3)[0].curvature_floor == 0
 
 
 # many networks

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import platform
 import random
 import re
 import signal
@@ -37,9 +38,9 @@ if file:
     taken_up, run = resume.taken_up, program._run
 
     def told(*arguments):
-        done = taken_up(*arguments)
+        done, before = taken_up(*arguments)
         print(done, flush=True)
-        return done
+        return done, before
 
     def slowly(*arguments):
         part = run(*arguments)
@@ -123,6 +124,7 @@ def test_a_plane_killed_again_and_again_has_every_bit_of_one_that_never_stopped(
     assert one.per_class.shape == other.per_class.shape == (40, 20, 4)
     assert (one.per_image.shape, other.per_image.shape) == ((40, 20, 37), (40, 20, 9))
     assert sum(len(kills) - 1 for kills in (job.result()[1] for job in broken)) == 2 * KILLS
+    assert not list(tmp_path.glob("*.part"))  # a save that was killed leaves one, which the next removes
 
 
 IDENTITY = """
@@ -143,11 +145,12 @@ scale, p = jnp.arange(12.0), network.init(jax.random.key(0), (12, 6, 4))
 images = Images(jnp.ones((5, 12)), jax.nn.one_hot(jnp.arange(5) % 4, 4))
 told = {}
 points = np.ones((3, 2), np.float32)
-for h in (jax.nn.relu, jax.nn.gelu, own, jax.jit(jnp.tanh)):
+every = quantities.VALUES, quantities.DERIVATIVES, quantities.Detailed(4, True, True)
+for h, some in ((jax.nn.relu, every[1:2]), (jax.nn.gelu, every[2:]), (own, every), (jax.jit(jnp.tanh), every[:1])):
     f = lambda x, w, b, h=h: w[1] @ jax.checkpoint(h)(w[0] @ (x * scale) + b[0])
-    for quantity in (quantities.VALUES, quantities.DERIVATIVES, quantities.Detailed(4, True, True)):
+    for quantity in some:
         C = cost.Cost(images, f, losses.softmax_cross_entropy)
-        told[f"{h} {quantity}"] = resume.identity(quantity, (C, C), (p, (p, p)), points, 5, 16)
+        told[f"{h} {quantity}"] = resume.identity(quantity, (C,), (p, (p, p)), points, 5, 16)
 
 @partial(jax.tree_util.register_dataclass, data_fields=["w"], meta_fields=["act"])
 @dataclass(frozen=True)
@@ -167,7 +170,8 @@ def test_an_equal_model_in_another_process_is_the_same():
     one, other = json.loads(finished(one)), json.loads(finished(other))
     assert one == other
     assert len({what["model"] for what in one}) == 4 + 1
-    assert len({what["quantity"] for what in one}) == 3 + 1  # of a slice of one direction it is another program
+    assert len({what["quantity"] for what in one}) == 3
+    assert len({what["program"] for what in one}) == len(one) == 6 + 1
 
 
 # -- in this process ------------------------------------------------------------------------------------
@@ -279,23 +283,20 @@ def unfinished(file, computed):
     return file
 
 
+@pytest.fixture
+def uncompiled(unfinished, monkeypatch):
+    """The same file, before evaluations that are refused and not even compiled."""
+    one = jax.ShapeDtypeStruct((1,), np.float32)
+    stub = lambda quantity, Cs, *_: program.Program(None, (one,) * len(Cs), Cs[0].block, 4, 0)
+    monkeypatch.setattr(sweep, "compiled", stub)
+    return unfinished
+
+
 def moved(tree):
     return jax.tree.map(lambda leaf: leaf.at[(0,) * leaf.ndim].add(1e-6), tree)
 
 
-NAMES = [
-    "images",
-    "model",
-    "origin",
-    "directions",
-    "points",
-    "quantity",
-    "block",
-    "buffer",
-    "mesh",
-    "versions",
-    "device",
-]
+NAMES = list(resume.identity(**settings(), block=10, buffer=4))
 DIFFERENT = {  # what is named, and the change, given the settings before
     "another pixel": ("images", lambda s: {"images": moved(s["Cs"][0].images)}),
     "images in another order": ("images", lambda s: {"images": s["Cs"][0].images[::-1]}),
@@ -312,37 +313,36 @@ DIFFERENT = {  # what is named, and the change, given the settings before
     "directions in another order": ("directions", lambda s: {"directions": s["frame"].directions[::-1]}),
     "another point": ("points", lambda s: {"points": s["points"] + 1e-6}),
     "fewer points": ("points", lambda s: {"points": s["points"][:30]}),
-    "another block": ("block", lambda s: {"block": 20}),
     "derivatives": ("quantity", lambda s: {"quantity": quantities.DERIVATIVES}),
     "classes": ("quantity", lambda s: {"quantity": quantities.Detailed(4, False)}),
 }
 
 
 @pytest.mark.parametrize("what", DIFFERENT)
-def test_a_file_of_other_settings_is_refused_and_names_what_differs_and_nothing_else(what, unfinished, computed):
+def test_a_file_of_other_settings_is_refused_and_names_what_differs_and_nothing_else(what, uncompiled):
     name, change = DIFFERENT[what]
-    changed, before = settings(**change(settings())), unfinished.read_bytes()
+    changed, before = settings(**change(settings())), uncompiled.read_bytes()
     with pytest.raises(ValueError, match="belongs to other settings; different are ") as error:
-        sweep.over_points(**changed, resume_file=unfinished)
-    assert str(error.value).startswith(f"{unfinished}: ")
+        sweep.over_points(**changed, resume_file=uncompiled)
+    assert str(error.value).startswith(f"{uncompiled}: ")
     differing = str(error.value).split("different are ")[1]
     assert {found for found in NAMES if f"{found} (" in differing} == {name}
-    assert not computed.calls
-    assert unfinished.read_bytes() == before
+    assert uncompiled.read_bytes() == before
 
 
-def test_all_that_differs_is_named(unfinished):
+def test_all_that_differs_is_named(uncompiled):
     changed = settings(block=20, loss=losses.absolute, points=settings()["points"] + 1)
-    with pytest.raises(ValueError, match=r"different are block \(10, expected 20\), model \(\w{8}, .*, points \("):
-        sweep.over_points(**changed, resume_file=unfinished)
+    with pytest.raises(
+        ValueError, match=r"settings; different are block \(10, expected 20\), model \(\w{8}, .*, points \("
+    ):
+        sweep.over_points(**changed, resume_file=uncompiled)
 
 
-def test_another_cost_beside_the_first_is_another_evaluation(unfinished, computed):
+def test_another_cost_beside_the_first_is_another_evaluation(uncompiled):
     with pytest.raises(ValueError, match=r"different are images \(\w{8}, expected \w{8}\), model \(\w{8}, [^,]*$"):
-        sweep.over_points(**settings(Cs=two_costs()), resume_file=unfinished)
+        sweep.over_points(**settings(Cs=two_costs()), resume_file=uncompiled)
     one, other = (resume.identity(**settings(Cs=Cs), block=10, buffer=16) for Cs in (two_costs(), two_costs()[::-1]))
     assert {name for name in one if one[name] != other[name]} == {"images"}  # their order is the results'
-    assert not computed.calls
 
 
 def test_what_does_not_move_is_a_part_of_the_model():
@@ -357,19 +357,125 @@ def test_what_does_not_move_is_a_part_of_the_model():
         given = settings(Cs=(C,), origin=origin, directions=(origin,), points=np.ones((3, 1), np.float32))
         return resume.identity(**given, block=10, buffer=4)
 
-    assert identity() == identity()
+    assert (one := identity()) == identity()
     for other in (identity(steps=4), identity(key=1), identity(act=jnp.sin)):
-        assert {name for name in other if other[name] != identity()[name]} == {"model"}
+        assert {name for name in one if other[name] != one[name]} == {"model", "program"}
 
 
-@pytest.mark.parametrize("name", ["versions", "device"])
-def test_another_machine_or_version_is_named_since_it_may_round_otherwise(name, unfinished, monkeypatch):
-    here = results.here() | {"versions": {"jax": "0.1"}} if name == "versions" else results.here()
-    monkeypatch.setattr(results, "here", lambda: here)
-    cores = 999 if name == "device" else resume._cores()
-    monkeypatch.setattr(resume, "_cores", lambda: cores)
-    with pytest.raises(ValueError, match=rf"different are {name} \("):
-        sweep.over_points(**settings(), resume_file=unfinished)
+def sloped(slope, wrap=lambda f: f):
+    """A network with an activation that says itself what its derivative is, wherever it stands."""
+
+    @jax.custom_jvp
+    def act(x):
+        return jnp.tanh(x)
+
+    act.defjvp(lambda x, v: (act(*x), slope(*x) * v[0]))
+    return lambda x, w, b: w[1] @ wrap(act)(w[0] @ x + b[0]) + b[1]
+
+
+RIGHT, WRONG = (lambda x: 1 - jnp.tanh(x) ** 2), (lambda x: 0.5 * (1 - jnp.tanh(x) ** 2))
+WRAPS = {
+    "bare": lambda f: f,
+    "in a jit": jax.jit,
+    "in a checkpoint": jax.checkpoint,
+    "in a loop": lambda f: lambda x: jax.lax.scan(lambda x, _: (f(x), None), x, None, length=2)[0],
+    "in a branch": lambda f: lambda x: jax.lax.cond(x.sum() > 0, f, jnp.sin, x),
+}
+
+
+def of_sloped(slope, quantity=quantities.DERIVATIVES, wrap=WRAPS["bare"]):
+    """Along a line, which takes fewer derivatives to trace."""
+    given = settings(f=sloped(slope, wrap), quantity=quantity, points=np.ones((40, 1), np.float32))
+    frame = given.pop("frame")
+    return resume.identity(**given, frame=Frame(frame.origin, frame.directions[:1]), block=10, buffer=4)
+
+
+@pytest.mark.parametrize("wrap", WRAPS.values(), ids=WRAPS)
+def test_another_rule_for_a_derivative_is_another_evaluation(wrap):
+    one, other = (of_sloped(slope, wrap=wrap) for slope in (RIGHT, WRONG))
+    assert {name for name in one if one[name] != other[name]} == {"program"}
+
+
+@pytest.mark.parametrize("quantity", [quantities.VALUES, DETAILED], ids=["values", "detailed"])
+def test_it_is_none_where_no_derivatives_are_taken_nor_is_the_same_rule_made_anew(quantity):
+    assert of_sloped(RIGHT, quantity) == of_sloped(WRONG, quantity)
+    assert of_sloped(RIGHT) == of_sloped(RIGHT)
+
+
+def test_derivatives_by_an_older_rule_are_not_taken_for_those_of_a_newer_one(file):
+    found = np.arange(40.0), np.ones((40, 1)), np.ones((40, 1, 1))
+    resume.keep(file, of_sloped(WRONG), [], 40, found)
+    with pytest.raises(ValueError, match=r"different are program \(\w{8}, expected \w{8}\)$"):
+        resume.taken_up(file, of_sloped(RIGHT), jax.tree.map(np.zeros_like, found))
+    into = jax.tree.map(np.zeros_like, found)
+    assert resume.taken_up(file, of_sloped(WRONG), into) == (40, [])
+    assert bits(into) == bits(found)
+
+
+def test_another_rule_backwards_is_another_evaluation_too():
+    """Of a quantity of one's own, the slope along the first direction, by reverse mode."""
+
+    def sloped(factor):
+        act = jax.custom_vjp(jnp.tanh)
+        act.defvjp(lambda x: (jnp.tanh(x), x), lambda x, v: (factor * v,))
+        return lambda x, w, b: w[1] @ act(w[0] @ x + b[0]) + b[1]
+
+    slope = lambda block, new, images, s: jax.grad(lambda s: block.total(s, new))(s)[0]
+    quantity = quantities.VALUES._replace(of_block=slope)
+    one, again, other = (
+        resume.identity(**settings(f=sloped(factor), quantity=quantity), block=10, buffer=4) for factor in (1, 1, 2)
+    )
+    assert one == again
+    assert {name for name in one if one[name] != other[name]} == {"program"}
+
+
+ELSEWHERE = {  # what is named, and the change
+    "another block": ("block", {"block": 20}),
+    "another version": ("versions", {"versions": {"jax": "0.1"}}),
+    "another device": ("device", {"cores": 999}),
+}
+
+
+@pytest.mark.parametrize("what", ELSEWHERE)
+def test_what_was_begun_elsewhere_is_gone_on_with_if_one_asks_for_it(what, unfinished, computed, monkeypatch):
+    name, change = ELSEWHERE[what]
+    whole = sweep.over_points(**settings())
+    computed.calls.clear()
+    if what == "another version":
+        here = results.here()
+        monkeypatch.setattr(results, "here", lambda: here | {"versions": here["versions"] | change["versions"]})
+    if what == "another device":
+        monkeypatch.setattr(resume, "_cores", lambda: change["cores"])
+    given, before = settings(**change if name == "block" else {}), unfinished.read_bytes()
+    with pytest.raises(ValueError, match=rf"begun elsewhere, .* resume_elsewhere=True .* Different are {name} \("):
+        sweep.over_points(**given, resume_file=unfinished)
+    assert not computed.calls
+    assert unfinished.read_bytes() == before
+    found = sweep.over_points(**given, resume_file=unfinished, resume_elsewhere=True)
+    np.testing.assert_array_equal(found[0][:10], whole[0][:10])
+    np.testing.assert_allclose(found, whole, rtol=1e-6)
+    assert sum(computed.calls) == 30
+    assert bits(sweep.over_points(**given, resume_file=unfinished)) == bits(found)  # it belongs here now
+    (told,) = results.provenance(unfinished)["before"]
+    assert (set(told), told["done"]) == ({"done", name}, 10)
+
+
+def test_an_evaluation_of_another_meaning_is_refused_elsewhere_too(uncompiled, monkeypatch):
+    here = results.here()
+    monkeypatch.setattr(results, "here", lambda: here | {"versions": here["versions"] | {"jax": "0.1"}})
+    with pytest.raises(
+        ValueError, match=r"different are model \(.*, versions \(.*the same model may be traced otherwise"
+    ):
+        sweep.over_points(**settings(loss=losses.absolute), resume_file=uncompiled, resume_elsewhere=True)
+    with pytest.raises(ValueError, match="resume_elsewhere=1, expected True or False"):
+        sweep.over_points(**settings(), resume_file=uncompiled, resume_elsewhere=1)
+
+
+def test_the_kernel_and_the_name_of_the_host_are_no_part_of_an_evaluation(monkeypatch):
+    before = resume.identity(**settings(), block=10, buffer=4)
+    for name in ("platform", "release", "version", "node"):
+        monkeypatch.setattr(platform, name, lambda *_, **__: "another")
+    assert resume.identity(**settings(), block=10, buffer=4) == before
 
 
 def test_the_same_settings_made_anew_are_no_others(unfinished, computed):
@@ -406,6 +512,66 @@ def test_a_file_that_is_damaged_or_not_ours_is_named_and_left_as_it_is(damage, u
     assert unfinished.read_bytes() == before
 
 
+@pytest.mark.parametrize("done", [-1, 41, 2**70, 2.5, 10.0, True, "10", None, [10], np.array([10])], ids=str)
+def test_a_number_of_finished_points_that_there_cannot_be_is_damage(done, unfinished, computed):
+    kept, told = results.load(unfinished), results.provenance(unfinished)
+    results.save(unfinished, kept | {"done": done}, settings=told["settings"])
+    with pytest.raises(ValueError, match=rf"^{re.escape(str(unfinished))}: .*expected"):
+        sweep.over_points(**settings(), resume_file=unfinished)
+    assert not computed.calls
+
+
+@pytest.mark.parametrize("wrong", [3, 1.5, b"points.npz", ["points.npz"], "points.txt", "points\0.npz", ""], ids=repr)
+def test_a_file_that_is_no_path_to_an_npz_is_refused_before_anything_is_computed(wrong, computed):
+    with pytest.raises(ValueError, match=r"resume_file=.*, expected a path|expected a name that ends in \.npz"):
+        sweep.over_points(**settings(), resume_file=wrong)
+    assert not computed.calls
+
+
+def test_where_nothing_can_be_written_it_is_said_before_anything_is_computed(file, computed):
+    file.write_text("no folder")
+    with pytest.raises(OSError, match=r"more\.npz: expected a folder to write to, found: "):
+        sweep.over_points(**settings(), resume_file=file / "more.npz")
+    (file.parent / "folder.npz").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"folder\.npz: expected a result file, found a folder"):
+        sweep.over_points(**settings(), resume_file=file.parent / "folder.npz")
+    assert not computed.calls
+
+
+@pytest.fixture
+def vanishing(tmp_path, computed, monkeypatch):
+    """A file whose folder turns into a file when the second tile is computed."""
+    file, run = tmp_path / "folder" / "points.npz", program._run
+
+    def vanish(*arguments):
+        if len(computed.calls) == 1 and file.exists():
+            file.unlink()
+            file.parent.rmdir()
+            file.parent.write_text("")
+        return run(*arguments)
+
+    monkeypatch.setattr(program, "_run", vanish)
+    monkeypatch.setattr(sweep, "KEEPING", 1e12)  # a save after every tile
+    return file
+
+
+def test_a_file_that_can_no_longer_be_written_costs_no_finished_value(vanishing, computed):
+    whole = sweep.over_points(**settings())
+    computed.calls.clear()
+    with pytest.warns(RuntimeWarning, match=r"finished points are not kept: .*points\.npz: expected to write") as told:
+        found = sweep.over_points(**settings(), resume_file=vanishing)
+    assert bits(found) == bits(whole)
+    assert ["it goes on without" in str(one.message) for one in told] == [True, False]  # once under way, and at the end
+
+
+def test_ctrl_c_is_not_hidden_by_a_file_that_can_no_longer_be_written(vanishing, computed):
+    computed.stop_after = 4
+    with pytest.warns(RuntimeWarning, match="it goes on without"), pytest.raises(KeyboardInterrupt) as stopped:
+        sweep.over_points(**settings(), resume_file=vanishing)
+    (note,) = stopped.value.__notes__
+    assert re.match(r"\d+ finished points are not kept: .*points\.npz: expected to write [\d,]+ bytes", note)
+
+
 @pytest.mark.parametrize("saving", [0.01, 3.0, 50.0])
 @pytest.mark.parametrize("tile", [0.2, 1.0, 7.0])
 def test_saving_takes_a_twentieth_of_the_time_and_a_kill_loses_no_more_than_twenty_saves_take(
@@ -436,10 +602,11 @@ def test_quantities_of_one_name_and_other_code_are_others():
     def identity(factor):
         times = lambda block, new, images, s: factor * block.total(s, new)
         quantity = quantities.VALUES._replace(of_block=times)
-        return resume.identity(**settings(quantity=quantity), block=10, buffer=16)["quantity"]
+        return resume.identity(**settings(quantity=quantity), block=10, buffer=16)
 
-    assert identity(1) == identity(1)
-    assert identity(1) != identity(2)
+    one, again, other = map(identity, (1, 1, 2))
+    assert one == again
+    assert {name for name in NAMES if one[name] != other[name]} == {"program"}
 
 
 def test_a_model_that_closes_over_a_random_key_is_resumed(file):

@@ -1,5 +1,8 @@
 """Many points in tiles: planned, announced, in bounded memory, and each as if it were alone."""
 
+import itertools
+import math
+import random
 import re
 import subprocess
 import sys
@@ -53,7 +56,7 @@ def exact(C, frame, point):
 @pytest.fixture
 def machine(monkeypatch):
     """A machine by arithmetic: a call for m points takes c + p m seconds, and gives each point's first coordinate."""
-    clock = SimpleNamespace(now=0.0, c=0.0, p=1.0, calls=[], buffer=program.BUFFER, heard=lambda: None)
+    clock = SimpleNamespace(now=0.0, c=0.0, p=1.0, calls=[], buffer=program.BUFFER, numbers=1, heard=lambda: None)
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     monkeypatch.setattr(sweep, "time", SimpleNamespace(perf_counter=lambda: clock.now))
 
@@ -61,14 +64,15 @@ def machine(monkeypatch):
         clock.heard()
         clock.calls.append(len(part))
         clock.now += clock.c + clock.p * len(part)
-        return (part[:, 0],)
+        return (part[:, 0] if clock.numbers == 1 else np.repeat(part[:, :1], clock.numbers, 1),)
 
-    one = jax.ShapeDtypeStruct((1,), np.float32)
-    monkeypatch.setattr(
-        sweep, "compiled", lambda *_: program.Program(run, (one,), block=30, buffer=clock.buffer, memory=5_000_000)
-    )
+    def compiled(*_):
+        one = jax.ShapeDtypeStruct((1, *(clock.numbers,) * (clock.numbers > 1)), np.float32)
+        return program.Program(run, (one,), block=30, buffer=clock.buffer, memory=5_000_000)
+
+    monkeypatch.setattr(sweep, "compiled", compiled)
     Cs, frame = (SimpleNamespace(n=60, spread=None),), Frame((), ())
-    clock.sweep = lambda m, **options: sweep.over_points(None, Cs, frame, points(m), **options)[0]
+    clock.sweep = lambda m, quantity=None, **options: sweep.over_points(quantity, Cs, frame, points(m), **options)[0]
     clock.plan = lambda m: sweep.plan(None, Cs, frame, points(m))
     return clock
 
@@ -84,11 +88,12 @@ def test_every_point_is_computed_once_in_its_place_and_no_tile_is_longer_than_it
     assert sum(machine.calls) == m
     assert max(machine.calls) <= program.BUFFER
     longest = max(sweep.TILE, 20 * c)  # coefficients take a twentieth of the time at most, or tiles are of TILE seconds
-    for call in machine.calls[2:]:
-        assert call * p <= max(longest, p) * 1.01
     assert machine.calls[0] == min(2, m)
-    assert machine.calls[1] * p <= max(2 * sweep.TILE, 3 * p)  # not known yet what is coefficients and what is points
-    assert len(machine.calls) <= 3 + m / max(1, longest // p) + m / program.BUFFER  # nor are there more of them
+    for before, call in itertools.pairwise(machine.calls):  # nothing is begun whose length is not known from the last
+        assert c + call * p <= max(5 * (c + before * p), longest + c) * 1.01
+    for call in machine.calls[7:]:
+        assert call * p <= max(longest, 2 * p) * 1.01
+    assert len(machine.calls) <= 8 + m / max(1, longest // p) + m / program.BUFFER  # nor are there more of them
 
 
 @pytest.mark.parametrize(("c", "p"), SPEEDS)
@@ -96,11 +101,51 @@ def test_every_point_is_computed_once_in_its_place_and_no_tile_is_longer_than_it
 def test_the_seconds_planned_are_those_it_then_takes(machine, c, p, m):
     machine.c, machine.p = c, p
     plan = machine.plan(m)
-    assert (plan.points, plan.images, plan.block, plan.memory) == (m, 60, 30, 5_000_000)
+    assert (plan.points, plan.images, plan.block, plan.memory, plan.kept) == (m, 60, 30, 5_000_000, 4 * m)
     assert sum(machine.calls) <= m
-    start = machine.now
+    start, machine.calls[:] = machine.now, []
     machine.sweep(m)
-    assert plan.seconds == pytest.approx(machine.now - start, rel=0.05, abs=3 * c)  # abs: the two calls that are timed
+    took = machine.now - start
+    assert plan.seconds <= 1.05 * took
+    assert plan.seconds >= 0.95 * (took - c * len(machine.calls[:6]))  # of the calls that are timed
+
+
+LOADS = {  # the mean of factors from 1 to 5, and one for each call
+    "none": (1, lambda draw: itertools.repeat(1)),
+    "always": (5, lambda draw: itertools.repeat(5)),
+    "at first": (1, lambda draw: itertools.chain([5], itertools.repeat(1))),
+    "later": (5, lambda draw: itertools.chain([1], itertools.repeat(5))),
+    "by turns": (3, lambda draw: itertools.cycle([5, 1])),
+    "by other turns": (3, lambda draw: itertools.cycle([1, 5])),
+    "any": (3, lambda draw: iter(lambda: draw.uniform(1, 5), None)),
+    "now and then": (1.4, lambda draw: iter(lambda: draw.choice([5] + [1] * 9), None)),
+    "mostly": (4, lambda draw: iter(lambda: draw.choice([5, 5, 5, 1]), None)),
+}
+DRAWN = {"any", "now and then", "mostly"}
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_on_a_loaded_machine_the_seconds_planned_are_no_fewer_than_measured_and_within_a_factor_of_three(load):
+    """Of the seconds that it takes under the mean load; two times of three where the loads are drawn."""
+    (mean, factors), kept = LOADS[load], (jax.ShapeDtypeStruct((1,), np.float32),)
+    made, Cs = program.Program(None, kept, 30, program.BUFFER, 0), (SimpleNamespace(n=60, spread=None),)
+    for c, p in [(0.0, 1.0), (0.0, 1e-3), (2.0, 0.1), (0.1, 0.01), (1e-3, 1e-4), (0.5, 8.0)]:
+        ratios = []
+        for m, seed in itertools.product((300, 100_000), range(30)):
+            loads, calls = factors(random.Random(seed)), []
+
+            def timed(count, loads=loads, calls=calls, c=c, p=p):
+                calls.append((count, next(loads) * (c + p * count)))
+                return calls[-1][1]
+
+            plan = sweep._planned(made, Cs, m, timed)
+            most = max(count for count, _ in calls)
+            assert plan.seconds >= 0.999 * m * np.mean([took for count, took in calls if count == most]) / most
+            alone = m * p + math.ceil(m / max(1, max(sweep.TILE, 20 * c) // p)) * c
+            ratios.append(plan.seconds / alone)
+        within = [1 / 3 <= ratio / mean <= 3 for ratio in ratios]
+        assert np.mean(within) >= (2 / 3 if load in DRAWN else 1)
+        assert 0.9 <= min(ratios) <= max(ratios) <= 15  # no load, and the largest while the coefficients had most of it
 
 
 @pytest.mark.parametrize("m", [1, 2, 3, 4, 5, 16])
@@ -132,9 +177,44 @@ def test_a_long_evaluation_is_announced_before_it_is_made_and_a_short_one_is_not
     machine.calls.clear()
     said.clear()
     machine.sweep(36_000)
-    told = "36,000 points x 60 images: about 1 h 00 min and 5 MB, 30 images together\n"
+    told = "36,000 points x 60 images: about 1 h 00 min and 5 MB beside results of 0 MB, 30 images together\n"
     assert "".join(said) == told
     assert sum(machine.calls[: said.index(told)]) < 200
+
+
+def test_large_results_are_announced_too_and_refused_before_they_are_computed_where_they_do_not_fit(
+    machine, capsys, monkeypatch
+):
+    machine.p, machine.numbers = 1e-4, 1_000
+    monkeypatch.setattr(sweep, "LARGE", 399_999)
+    machine.sweep(100)
+    assert "beside results of 0 MB" in capsys.readouterr().err
+    machine.sweep(99)
+    assert not capsys.readouterr().err
+    assert machine.plan(100).kept == 400_000
+    monkeypatch.setattr(sweep, "_free", lambda: 400_000)
+    machine.calls.clear()
+    with pytest.raises(ValueError, match=r"results of 404,000 bytes at 101 points, expected no more than the 400,000 "):
+        machine.sweep(101)
+    with pytest.raises(ValueError, match=r"evaluate fewer points at a time or without per_image=True$"):
+        machine.sweep(101, quantities.Detailed(per_image=True))
+    with pytest.raises(ValueError, match=r"results of 404,000 bytes at 101 points, .* fewer points at a time$"):
+        sweep.over_frames(None, [lambda: (None, None)], points(101))
+    assert not machine.calls
+
+
+def test_the_memory_that_is_free_is_the_least_that_the_machine_and_its_container_say(tmp_path, monkeypatch):
+    host, container = tmp_path / "meminfo", tmp_path / "memory.max"
+    patterns = [limit[1:] for limit in sweep.LIMITS]
+    monkeypatch.setattr(sweep, "LIMITS", [(host, *patterns[0]), (container, *patterns[1])])
+    host.write_text("MemTotal:       16000 kB\nMemFree:          100 kB\nMemAvailable:    8000 kB\n")
+    assert sweep._free() == 8_192_000
+    container.write_text("max\n")
+    assert sweep._free() == 8_192_000
+    container.write_text("4096000\n")
+    assert sweep._free() == 4_096_000
+    monkeypatch.setattr(sweep, "LIMITS", [])
+    assert sweep._free() > 1 << 28  # of all memory
 
 
 @pytest.mark.parametrize("off", ["progress=False", "TQDM_DISABLE=1"])
@@ -153,7 +233,7 @@ def test_a_real_evaluation_says_nothing_or_its_plan_by_its_length(monkeypatch, c
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sweep, "LONG", 0)
     over_points(quantities.VALUES, C, frame, points(40))
-    told = r"40 points x 37 images: about \d+\.\d s and 0 MB, 37 images together\n"
+    told = r"40 points x 37 images: about \d+\.\d s and 0 MB beside results of 0 MB, 37 images together\n"
     assert re.fullmatch(told, capsys.readouterr().err)
 
 
@@ -172,8 +252,10 @@ def test_a_real_evaluation_says_nothing_or_its_plan_by_its_length(monkeypatch, c
     ],
 )
 def test_a_plan_says_hours_and_minutes_as_one_says_them(seconds, text):
-    plan = sweep.Plan(points=2_601, images=60_000, block=15_000, tile=100, seconds=seconds, memory=1_234_567_890)
-    assert str(plan) == f"2,601 points x 60,000 images: about {text} and 1,235 MB, 15,000 images together"
+    given = {"points": 2_601, "images": 60_000, "block": 15_000, "tile": 100, "memory": 1_234_567_890}
+    plan = sweep.Plan(seconds=seconds, kept=4 * 2_601 * 60_000, **given)
+    told = f"about {text} and 1,235 MB beside results of 624 MB, 15,000 images together"
+    assert str(plan) == f"2,601 points x 60,000 images: {told}"
 
 
 def test_the_block_shrinks_with_the_memory_and_the_values_do_not_change():
@@ -203,6 +285,23 @@ def test_memory_that_is_too_little_for_an_image_or_for_the_block_asked_is_refuse
         over_points(quantities.VALUES, C, frame, points(20), memory=100)
     least = int(str(error.value).split("expected ")[1].split(" for")[0].replace(",", ""))
     assert least > 100
+
+
+@pytest.mark.parametrize("memory", [0, -1, 1.5, 1e9, math.nan, math.inf, True, None, "1 GB"], ids=repr)
+def test_memory_that_is_no_whole_number_is_refused(memory):
+    C, frame = problem()
+    for call in (sweep.plan, sweep.over_points):
+        with pytest.raises(ValueError, match=f"memory={memory!r}, expected a whole number, 1 or more"):
+            call(quantities.VALUES, (C,), frame, points(20), memory=memory)
+    with pytest.raises(ValueError, match="expected a whole number, 1 or more"):
+        over_frames(quantities.VALUES, C, [frame], points(20), memory=memory)
+
+
+def test_what_is_kept_of_each_image_is_planned_and_computed_within_the_memory():
+    C, frame = problem(n=3001)
+    plan = sweep.plan(quantities.Detailed(4, True, True), (C,), frame, points(20), memory=200_000)
+    assert plan.memory <= 200_000
+    assert plan.kept == 20 * 4 * (1 + 1 + 4 + 1 + 3001)  # C, its standard error, of each class, accuracy, of each image
 
 
 def test_memory_does_not_grow_with_the_number_of_points():
@@ -275,7 +374,7 @@ def test_tiles_change_no_bit_and_each_point_is_computed_as_if_it_were_alone(comp
     whole = compute(points(40))
     for tile in (1, 3, 7):
         assert bits(compute(points(40), tile)) == bits(whole)
-        assert max(clocked.calls[2:]) == tile
+        assert max(clocked.calls[2:]) == max(tile, 2)
     monkeypatch.setattr(sweep, "UNTIMED", 40)
     assert bits(compute(points(40))) == bits(whole)
     assert clocked.calls == [16, 16, 8]

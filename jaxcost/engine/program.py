@@ -16,13 +16,16 @@ them; several XLA CPU devices, faster on jax 0.10 alone.
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend import core
 
+from jaxcost import checks
 from jaxcost.engine import blocks, hoist
 
 MEMORY = 1 << 30  # bytes beyond images and parameters; what an ordinary machine has to spare
@@ -61,8 +64,9 @@ def compiled(quantity, Cs, frame, points, memory) -> Program:
         memory: bytes that may be taken on each device beyond images and parameters.
 
     Raises:
-        ValueError: not even one image at a time fits into the memory.
+        ValueError: `memory` is no whole number, or not even one image at a time fits into it.
     """
+    checks.whole("memory", memory)
     (m, k), dtype = points.shape, points.dtype
     # devices that share out the points
     sharing = 1 if Cs[0].spread is None else Cs[0].spread.mesh.shape["points"]
@@ -92,6 +96,23 @@ def compiled(quantity, Cs, frame, points, memory) -> Program:
         block, rows = choice
     run = partial(_run, quantity, block, (sharing, rows, k), dtype)
     return Program(run, one, min(block, max(C.n for C in Cs)), sharing * rows, used)
+
+
+def of_two(quantity, C, frame, points) -> core.ClosedJaxpr:
+    """The quantity of two images at one point, traced: what is computed, however blocks and tiles are cut.
+
+    It is traced as it is compiled, so that all it is made of is in it: the model, its loss, the rules of its own
+    derivatives where the quantity takes derivatives, and the arrays closed over.
+    """
+
+    def at_point(images, frame, point):
+        here = replace(C, images=images, block=None, spread=None)
+        return _at_points.__wrapped__(quantity, 2, (here,), frame, point, 1)
+
+    two = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((2, *leaf.shape[1:]), leaf.dtype), C.images)
+    point = jax.ShapeDtypeStruct((1, 1, points.shape[1]), points.dtype)
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tuple(frame))
+    return jax.make_jaxpr(at_point)(two, shapes, point)
 
 
 def _guess(C, origin, k, memory):

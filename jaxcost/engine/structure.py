@@ -13,17 +13,13 @@ Each form of a value in JSON says by its names what it is:
     {"tree": "MLP", "leaves": {}}              any other pytree, its leaves by their paths
     {"static": "relu"}                         a leaf that is no value, such as a function
 
-Nothing that a structure names is imported: a name is looked up among the NamedTuples of this kit and those
-that the caller gives, or becomes a new `collections.namedtuple`.
+Nothing that a structure names is imported (`kinds`).
 """
 
 import collections
-import functools
 import hashlib
-import importlib
-import pkgutil
 import re
-import sys
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -32,10 +28,13 @@ import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 
-import jaxcost
+from jaxcost import checks
+from jaxcost.engine import kinds
 
 PLAIN = (str, bool, int, float, type(None))
 VALUES = (*PLAIN, np.generic, np.ndarray, jax.Array)
+DEEPEST = 100  # levels of a result; python itself, which takes several calls a level, gives up at a few hundred
+BITS = 14_000  # of a whole number, 4,200 digits: of longer ones python writes no text
 
 
 def describe(result: Any) -> tuple[Any, dict[str, np.ndarray]]:
@@ -58,7 +57,7 @@ def describe(result: Any) -> tuple[Any, dict[str, np.ndarray]]:
         {'array0': [1.0, 1.0]}
     """
     kept = {}
-    structure = _described(result, "result", kept)
+    structure = _described(result, "result", 0, kept)
     return structure, dict(kept.values())
 
 
@@ -91,31 +90,15 @@ def rebuild(
         (1, None)
     """
     for kind in (types := tuple(types)):
-        if not (isinstance(kind, type) and is_namedtuple(kind)):
+        if not (isinstance(kind, type) and kinds.is_namedtuple(kind)):
             raise TypeError(f"types holds {kind!r}, expected classes of NamedTuples")
     file = _File(arrays, {}, {kind.__name__: kind for kind in types}, tree, static)
     try:
         return _rebuilt(structure, file)
+    except RecursionError as error:
+        raise ValueError(f"expected the structure of a result, at most {DEEPEST} deep, found a deeper one") from error
     except (TypeError, AttributeError) as error:
-        raise ValueError(f"expected the structure of a result, found {structure} ({error})") from error
-
-
-def filled(kind: type, fields: dict[str, Any]) -> Any:
-    """A NamedTuple of these fields; one that is not among them has its default.
-
-    Raises:
-        ValueError: a field without a default is not among them, or one is among them that the type does not know.
-
-    Example:
-        >>> filled(collections.namedtuple("Cut", "depth width", defaults=[1.0]), {"depth": 0.5})
-        Cut(depth=0.5, width=1.0)
-    """
-    lacking = [field for field in kind._fields if field not in {*fields, *kind._field_defaults}]
-    unknown = [field for field in fields if field not in kind._fields]
-    if lacking or unknown:
-        found = " and ".join([f"no {field}" for field in lacking] + [f"an unknown {field}" for field in unknown])
-        raise ValueError(f"expected the fields {', '.join(kind._fields)} of {kind.__name__}, found {found}")
-    return kind(**fields)
+        raise ValueError(f"expected the structure of a result, found {checks.shown(structure)} ({error})") from error
 
 
 def static_text(leaf: Any) -> str:
@@ -128,68 +111,86 @@ def static_text(leaf: Any) -> str:
     return getattr(leaf, "__name__", None) or re.sub(r"(?: at )?0x[0-9a-f]+", "", repr(leaf))
 
 
-def is_namedtuple(kind: type) -> bool:
-    """Whether a class is a NamedTuple.
-
-    Example:
-        >>> is_namedtuple(tuple), is_namedtuple(collections.namedtuple("Cut", "depth"))
-        (False, True)
-    """
-    return issubclass(kind, tuple) and hasattr(kind, "_fields")
-
-
 # the structure of a result
 
 
-def _described(value, place, kept):
-    """The structure of a value; its arrays go into `kept`."""
+def _described(value, place, depth, kept):
+    """The structure of a value so many levels deep; its arrays go into `kept`."""
+    if depth > DEEPEST:
+        raise TypeError(f"{place[:60]}... is more than {DEEPEST} levels deep, or holds itself; expected fewer")
     value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, int) and value.bit_length() > BITS:
+        raise TypeError(f"{place} is a whole number of {value.bit_length():,} bits, expected at most {BITS:,}")
     if isinstance(value, PLAIN):
         return {"value": repr(value)} if isinstance(value, float) and not np.isfinite(value) else value
     if isinstance(value, np.ndarray | jax.Array):
         return _described_array(value, place, kept)
+    inside = lambda step, item: _described(item, f"{place}/{step}", depth + 1, kept)
     kind = type(value)
-    if is_namedtuple(kind):
+    if kinds.is_namedtuple(kind):
         try:
-            _made(kind.__name__, kind._fields)
+            kinds.made(kind.__name__, kind._fields)
         except ValueError as error:  # a field of `namedtuple(rename=True)`
             raise TypeError(f"{place} is a {kind.__name__} that would not come back: {error}") from error
-        fields = {name: _described(getattr(value, name), f"{place}/{name}", kept) for name in kind._fields}
-        return {"type" if _ours(kind) else "namedtuple": kind.__name__, "fields": fields}
+        fields = {name: inside(name, getattr(value, name)) for name in kind._fields}
+        return {"type" if kinds.is_ours(kind) else "namedtuple": kind.__name__, "fields": fields}
     if isinstance(value, dict) and all(isinstance(name, str) for name in value):
-        return {"dict": {name: _described(item, f"{place}/{name}", kept) for name, item in value.items()}}
+        return {"dict": {name: inside(name, item) for name, item in value.items()}}
     if kind in (tuple, list):
-        return {kind.__name__: [_described(item, f"{place}/{i}", kept) for i, item in enumerate(value)]}
-    return _described_tree(value, place, kept)
+        return {kind.__name__: [inside(i, item) for i, item in enumerate(value)]}
+    return _described_tree(value, place, depth, kept)
 
 
 def _described_array(value, place, kept):
     """The name of an array, which is kept once however often an equal one occurs."""
     form, more = "array", {}
-    if jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
-        form, more, value = "key", {"impl": str(jax.random.key_impl(value))}, jax.random.key_data(value)
-    array = np.asarray(value)
+    try:
+        if jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
+            form, more, value = "key", {"impl": str(jax.random.key_impl(value))}, jax.random.key_data(value)
+        array = np.asarray(value)
+    except (TypeError, RuntimeError) as error:  # deleted, or traced, or on other hosts too
+        why = str(error).partition("\n")[0]
+        raise TypeError(f"{place} is an array, expected one whose numbers are here, found {why}") from error
     if _beyond_numpy(array.dtype.name) is not None:
         form, more, array = "raw", {"dtype": array.dtype.name}, array.view(f"u{array.dtype.itemsize}")
-    if array.dtype.type.__module__ != "numpy" or array.dtype.hasobject:
-        raise TypeError(f"{place} is an array of {array.dtype}, expected numbers, truth values, text or keys")
-    mark = (array.dtype, array.shape, hashlib.sha256(array.tobytes()).digest())
+    masked = isinstance(value, np.ma.MaskedArray)
+    if masked or not _comes_back(array.dtype):
+        what = f"{'a masked' if masked else 'an'} array of {array.dtype}"
+        raise TypeError(f"{place} is {what}, expected numbers, truth values, text or keys")
+    flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    mark = (array.dtype, array.shape, hashlib.sha256(flat).digest())
     name, _ = kept.setdefault(mark, (f"array{len(kept)}", array))
     return {form: name, **more}
 
 
-def _described_tree(value, place, kept):
-    """A pytree by its leaves, each under its path."""
+def _comes_back(dtype):
+    """Whether an .npy keeps a type: numbers, text, and records of these."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a type that it does not keep
+        again = np.lib.format.descr_to_dtype(np.lib.format.dtype_to_descr(dtype))
+    return not dtype.hasobject and dtype.itemsize > 0 and again == dtype
+
+
+def _described_tree(value, place, depth, kept):
+    """A pytree by its leaves, each under its path; a function alone by its text, as it is in one."""
     name = type(value).__name__
     try:
-        leaves = [(jax.tree_util.keystr(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(value)]
-    except ValueError as error:  # a dict whose keys have no order
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a generator, which is a leaf and refused below
+            leaves = [(jax.tree_util.keystr(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(value)]
+    except (ValueError, RecursionError, SystemError) as error:  # keys that have no order; or it holds itself
         raise TypeError(f"{place} is a {name} that is no pytree: {error}") from error
     if len(leaves) == 1 and leaves[0][1] is value:
+        if callable(value) and not isinstance(value, type):
+            return {"static": static_text(value)}
         raise TypeError(f"{place} is a {name}, expected a NamedTuple, dict, list, array or another pytree")
     if len(dict(leaves)) < len(leaves):
         raise TypeError(f"{place} is a {name} with two leaves of one path, among {', '.join(dict(leaves))}")
-    form = lambda path, x: _described(x, place + path, kept) if isinstance(x, VALUES) else {"static": static_text(x)}
+
+    def form(path, leaf):
+        known = isinstance(leaf, VALUES)
+        return _described(leaf, place + path, depth + 1, kept) if known else {"static": static_text(leaf)}
+
     return {"tree": name, "leaves": {path: form(path, leaf) for path, leaf in leaves}}
 
 
@@ -227,13 +228,13 @@ def _rebuilt(text, file):
         case [("tuple", list(items))]:
             return tuple(again(item) for item in items)
         case [("fields", dict(fields)), (("type" | "namedtuple") as form, str(name))]:
-            kind = _class(form, name, tuple(fields), file.types)
-            return filled(kind, {field: again(item) for field, item in fields.items()})
+            kind = kinds.named(form, name, tuple(fields), file.types)
+            return kinds.filled(kind, {field: again(item) for field, item in fields.items()})
         case [("leaves", dict(leaves)), ("tree", str(name))]:
             return file.tree(name, {path: again(leaf) for path, leaf in leaves.items()})
         case [("static", str(name))]:
             return file.static(name)
-    raise ValueError(f"expected the structure of a result, found {text}")
+    raise ValueError(f"expected the structure of a result, found {checks.shown(text)}")
 
 
 def _array(name, file, *, dtype=None, impl=None):
@@ -244,7 +245,7 @@ def _array(name, file, *, dtype=None, impl=None):
     if mark in file.made:
         return file.made[mark]
     if name not in file.arrays:
-        raise ValueError(f"expected an array {name}, found {sorted(file.arrays)}")
+        raise ValueError(f"expected an array {name}, found {checks.shown(sorted(file.arrays))}")
     array = file.arrays[name]
     if dtype is not None:
         kind = _beyond_numpy(dtype)
@@ -252,7 +253,10 @@ def _array(name, file, *, dtype=None, impl=None):
             raise ValueError(f"expected a type of ml_dtypes as unsigned integers, found {dtype} as {array.dtype}")
         array = array.view(kind).copy()  # its own memory, should the unsigned integers be a result too
     if impl is not None:
-        array = jax.random.wrap_key_data(jnp.array(array), impl=impl)
+        try:
+            array = jax.random.wrap_key_data(jnp.array(array), impl=impl)
+        except Exception as error:  # of a kind that jax does not know, or no numbers of that kind
+            raise ValueError(f"expected numbers of a key, found {checks.shown(array)} of {impl} ({error})") from error
     file.made[mark] = array
     return array
 
@@ -261,38 +265,3 @@ def _beyond_numpy(name):
     """The type of this name that numpy does not know but jax does, such as bfloat16; None if there is none."""
     kind = getattr(ml_dtypes, name, None)
     return np.dtype(kind) if isinstance(kind, type) and issubclass(kind, np.generic) else None
-
-
-def _class(form, name, fields, types):
-    """The NamedTuple of a name. Older files name the room before it, where it may no longer be."""
-    last = name.rpartition(".")[2] if name.startswith("jaxcost.") else name
-    if last in types:
-        return types[last]
-    if form == "namedtuple":
-        return _made(name, fields)
-    if last not in _kit():
-        raise ValueError(f"expected a result type of this kit, found {name}; `types` may give one of that name")
-    return _kit()[last]
-
-
-@functools.cache
-def _made(name, fields):
-    """A new NamedTuple, the same one for the same name and fields, so that results of two files are alike."""
-    try:
-        return collections.namedtuple(name, fields, module="a_file")  # no room of the kit: it may be saved again
-    except ValueError as error:
-        raise ValueError(f"expected a NamedTuple, found {name} of the fields {fields}: {error}") from error
-
-
-@functools.cache
-def _kit():
-    """The public NamedTuples of all rooms but `plot`, by name; imports the rooms when a file names the first."""
-    rooms = [room.name for room in pkgutil.walk_packages(jaxcost.__path__, "jaxcost.") if room.name != "jaxcost.plot"]
-    members = [member for room in rooms for member in vars(importlib.import_module(room)).values()]
-    return {kind.__name__: kind for kind in members if isinstance(kind, type) and is_namedtuple(kind) and _ours(kind)}
-
-
-def _ours(kind):
-    """Whether a NamedTuple is a public one of a room of this kit, to be found there by its name."""
-    room, name = sys.modules.get(kind.__module__), kind.__name__
-    return kind.__module__.startswith("jaxcost.") and name[:1] != "_" and getattr(room, name, None) is kind
