@@ -11,7 +11,12 @@ the lowest point and rises from it, with a Gaussian random field of the spectrum
 Intervals are over networks, and lines within each. Where a bowl ends is asked in where_a_bowl_ends.py, how deep minima
 are in minima_by_depth.py.
 
-EXPECT
+Expect, on the embedded digits, as medians over 8 networks of a kind, 4 lines each: about networks trained from wide
+starts the deepest minimum is 0.011 deep at half-width 0.1 (0.009 to 0.013), 1.5 at 1 (1.4 to 1.7), 3.8 at 10 (3.5 to
+4.3), 4.1 at 100 (3.8 to 4.6), and there is no other as deep as 0.01, at either resolution. Total variation is 0.027,
+3.5, 9.1 and 9.7, that of the line's own dip to a hundredth: the line is its dip. At half-width 10 half of the points
+bend down; at 100 none does by more than the noise of its curvature. Roughness and information content far out are the
+grid's. Training roughens: at 0.316 every line needs more Chebyshev coefficients than before. Four minutes on two cores.
 """
 
 from dataclasses import dataclass
@@ -146,9 +151,9 @@ def verdicts(result):
     claim = f"training roughens: share of lines that need more Chebyshev coefficients, half-width {half_widths[i]:g}"
     found.append(common.verdict(claim, np.mean(more), 0.75))
     for kind in trained:
-        deep = kinds[kind].fine.minima
-        claim = f"{kind}: most minima deeper than wanted on a line, any half-width"
-        found.append(common.verdict(claim, float(deep.max()), 2))
+        one = np.mean(kinds[kind].fine.minima[half_widths >= 1] == 1)
+        claim = f"{kind}: share of lines with one deep minimum, half-widths of 1 and more"
+        found.append(common.verdict(claim, one, 0.9))
         changes = of_grid(kinds[kind], "total_variation").any() or of_grid(kinds[kind], "depth").any()
         claim = f"{kind}: depth and total variation are no grid's (1 if they are)"
         found.append(common.verdict(claim, float(changes), high=0))

@@ -13,7 +13,11 @@ its standard error over the images, paired between bottom and pass; it stands if
 same bottom to the same pass by more than twice its error there. SMAD is the mean gap from a minimum to the first saddle
 above it, all minima of the grid counted (Landscaper, arXiv 2602.07135).
 
-EXPECT
+Expect, on the embedded digits, 16 lines in 8 networks of a kind: about trained networks one minimum deeper than 0.01
+at every half-width up to 100 and at every resolution, and once in 16 lines a second one. Deeper than 0.0001 there are
+4, 22, 96 and 51 at half-width 100 (61, 241, 961 points, refined): their number is the grid's. Of those shallower than
+0.01 a tenth to a sixth are sure, and 12 of 351 stand on held-out images, where 8 would by chance. SMAD falls from 0.9
+to 0.03 as the grid is refined. Three to five minutes on two cores.
 """
 
 from dataclasses import dataclass

@@ -12,7 +12,11 @@ Definitions: parabolic up to the smallest half-width at which a quadratic explai
 variance; convex up to the smallest distance from the network at which the exact second derivative along the line is
 below minus its noise floor. In function space the same ends are mean distances of the outputs from the network's own.
 
-EXPECT
+Expect, on the embedded digits, as medians over 8 networks of a kind, 4 lines each, with 95 % intervals over networks:
+trained from wide starts, parabolic up to 1.21 (1.10 to 1.39) and convex up to 0.46 (0.40 to 0.52); from narrow ones
+1.57 (1.34 to 1.69) and 0.48 (0.45 to 0.54); untrained, mostly on a slope, 1.2 (0.9 to 1.5) and 0.25 (0 to 0.35). The
+outputs have then moved by 1.43, 1.51 and 1.13, and by 0.60, 0.48 and 0.33. So nearly half of the points of what counts
+as a parabola bend down. Two to three minutes on two cores.
 """
 
 from dataclasses import dataclass
