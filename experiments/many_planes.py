@@ -8,7 +8,7 @@ downhill on C itself, so that a valley askew to the grid counts once; and each h
     python experiments/many_planes.py                  the embedded digits
     python experiments/many_planes.py --data FOLDER    any four IDX files
 
-Expect, on the embedded digits, 8 networks of a kind: one minimum deeper than 0.1 on every plane about a trained network,
+Expect, on the embedded digits, 8 networks of a kind: one minimum deeper than 0.1 on every plane about a trained one,
 at every half-width and resolution. Deeper than 0.01 there is one up to half-width 8 (seldom a second), and at 32 their
 number is the grid's: 3.4, 6.6 and 15.6 at 21, 41 and 81 points a side from wide starts, 2.6, 4.6 and 8.5 from narrow
 ones. Nine of ten of them are minima of C on the plane, and 4.9 (2.8 to 7.0) and 3.8 (2.4 to 5.2) stand on held-out
