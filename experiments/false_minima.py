@@ -1,25 +1,24 @@
 """Rounding makes bumps: how many in which precision, and whether any is deeper than the noise floor.
 
-Cuts one plane about a trained network at ever smaller half-widths, in float64, in float32, and with the operands of
-the matrix products rounded as GPUs (TF32) and TPUs (bfloat16) do by default, and counts local minima with and
-without the noise floor. Then 1,000 smooth random lines in float32, whose true minima float64 tells.
+Cuts a plane about each of several trained networks ever closer to it, in float64, in float32, and with the operands of
+the matrix products rounded as GPUs (TF32) and TPUs (bfloat16) do by default, and counts local minima with and without
+the noise floor. Then smooth random lines through the same networks in float32, whose true minima float64 tells.
 
     python experiments/false_minima.py                    the embedded digits
     python experiments/false_minima.py --data FOLDER      MNIST
 
-Expect, on 4,000 embedded digits and 41 x 41 points, no false minimum with the floor, in any precision, on the
-planes and on the 1,000 lines. Without it
+Expect, on 2,000 embedded digits, no false minimum with the floor, in any precision, on the planes of 31 x 31 points and
+on the 1,000 lines. Without it, medians of five networks and their range, on two versions of jax:
 
-    half-width    float64  float32     TF32  bfloat16
-    1 and 0.1           1        1        1         1
-    0.01                1        1       23       103
-    0.001               0        0       98        94
-    0.0001              0        0      106        79
-    0.00001             0        0       88        41
+    half-width    float64  float32               TF32           bfloat16
+    1 and 0.1           1        1                  1                  1
+    0.01           0 to 1   0 to 1         4 (0 to 31)  40, 42 (27 to 69)
+    0.001               0        0   49, 51 (28 to 57)  52, 53 (44 to 59)
+    0.0001              0        0   48, 55 (39 to 64)  46, 53 (45 to 56)
+    0.00001             0   0 to 6   46, 50 (39 to 58)      34 (26 to 38)
 
-and 130 false ones on the lines beside 80 true ones. The floor has its price: of these it hides 28, too shallow for
-float32, and on the planes that at half-width 0.01 in TF32 and in bfloat16. A flat bottom counts as one minimum. About
-50 s on two cores.
+and 0.09 (0.06 to 0.13) false ones a line beside 0.08 (0.05 to 0.12) true ones. The floor has its price: of 78 and 84
+true ones it hides 15 and 23, too shallow for float32. A flat bottom counts as one minimum. About 50 s on two cores.
 """
 
 import functools
@@ -32,7 +31,7 @@ import jax.numpy as jnp
 import numpy as np
 from common import like, setting
 
-from jaxcost import cost, directions, populations, results, slices
+from jaxcost import cost, directions, floors, plot, populations, resampling, results, slices
 from jaxcost.measures import minima
 from jaxcost.network import feedforward
 
@@ -41,17 +40,15 @@ from jaxcost.network import feedforward
 class Settings(common.Trained):
     """What is cut, where and how finely."""
 
-    images: int = like("images", default=4000, small=500)  # nothing is hoisted of the imitated precisions
+    images: int = like("images", default=2000, small=500)  # nothing is hoisted of the imitated precisions
     epochs: int = like("epochs", small=None)  # of 500 images, to come to where C is a bowl
-    half_widths: tuple = setting(
-        (1.0, 0.1, 0.01, 0.001, 0.0001, 0.00001), "1 is the length of each neuron's weights", small=(1.0, 0.001)
-    )
-    points: int = setting(41, "grid points a side of the plane", small=21)
+    half_widths: tuple = setting((1.0, 0.1, 0.01, 1e-3, 1e-4, 1e-5), "1: the neurons' own weights", small=(1.0, 1e-3))
+    networks: int = setting(5, "of each a plane, for one is an anecdote", small=2)
+    points: int = setting(31, "grid points a side of each plane", small=21)
     shown: float = setting(0.0001, "half-width of the line that is drawn")
-    shown_points: int = setting(201, "its points", small=51)
-    lines: int = setting(1000, "random lines", small=50)
+    lines: int = setting(200, "random lines through each network", small=25)
     line_half_width: float = setting(0.001, "so near that C is smooth")
-    line_points: int = setting(101, "points of each")
+    line_points: int = setting(101, "points of each, and of that which is drawn")
     line_images: int = setting(500, "images of theirs, few for speed")
 
 
@@ -59,9 +56,9 @@ class Counts(NamedTuple):
     """Local minima of several slices in one precision.
 
     Attributes:
-        all: how many of the grid, of any depth, one number a slice.
+        all: how many of the grid, of any depth: of planes `[networks, half_widths]`, of lines `[networks, lines]`.
         deeper: how many deeper than the floor.
-        floor: of each slice; or of all together.
+        floor: of each plane, or of the lines of each network, `[networks, 1]`.
     """
 
     all: np.ndarray
@@ -80,13 +77,13 @@ class Result(NamedTuple):
     """Minima in four precisions, on planes and on lines.
 
     Attributes:
-        half_widths: of the planes, `[planes]`.
+        half_widths: of the planes.
         points: of each plane along an axis.
         planes: `Counts` of the planes by precision.
-        alphas: coordinates of the line that is drawn.
+        alphas: coordinates of the line that is drawn, through the first network.
         shown: that line by precision, a `Shown` each.
         lines: `Counts` of the random lines in float32.
-        true: how many minima each random line has in float64, `[lines]`.
+        true: how many minima each random line has in float64, `[networks, lines]`.
     """
 
     half_widths: np.ndarray
@@ -111,33 +108,39 @@ PRECISIONS = {"float64": feedforward, "float32": feedforward, "TF32": rounded(10
 def run(settings):
     """Train; count on planes and on lines."""
     train, _ = common.images(settings)
-    C = cost.Cost(train)
-    init_key, batch_key, plane_key, line_key = jax.random.split(jax.random.key(settings.seed), 4)
-    params = common.train(init_key, batch_key, C, settings).params
+    C, n = cost.Cost(train), settings.networks
+    network_key, plane_key, line_key = jax.random.split(jax.random.key(settings.seed), 3)
+    trained = common.train_many(jax.random.split(network_key, n), C, settings)
+    networks = [trained.network(i).params for i in range(n)]
 
-    # one plane, closer and closer to the network, and one line of it
-    frame = directions.Frame(params, directions.random(plane_key, params, 2))
-    line = frame._replace(directions=frame.directions[:1])
-    axis = np.linspace(-1, 1, settings.points)
+    # a plane about each, closer and closer to it, and one line of the first
+    keys = jax.random.split(plane_key, n)
+    frames = [directions.Frame(one, directions.random(key, one, 2)) for one, key in zip(networks, keys, strict=True)]
+    line, axis = frames[0]._replace(directions=frames[0].directions[:1]), np.linspace(-1, 1, settings.points)
     square = np.stack(np.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)
-    alphas = settings.shown * np.linspace(-1, 1, settings.shown_points)
+    alphas = settings.shown * np.linspace(-1, 1, settings.line_points)
     planes, shown = {}, {}
     for name in PRECISIONS:
-        found = [in_precision(name, C, frame, half_width * square) for half_width in settings.half_widths]
-        values, floors = [one.values.reshape(len(axis), -1) for one in found], np.array([one.floor for one in found])
-        planes[name] = Counts(count(values), count(values, floors), floors)
+        found = [[in_precision(name, C, frame, to * square) for to in settings.half_widths] for frame in frames]
+        values = np.array([[one.values.reshape(len(axis), -1) for one in of] for of in found])
+        planes[name] = counted(values, np.array([[one.floor for one in of] for of in found]))
         shown[name] = in_precision(name, C, line, alphas[:, None])
-        print(f"cut in {name}: {len(found)} planes, {len(found) * len(square):,} points")
+        print(f"cut in {name}: {planes[name].all.size} planes, {planes[name].all.size * len(square):,} points")
 
-    lines, true = on_lines(cost.Cost(train[: settings.line_images]), params, line_key, settings)
-    result = Result(np.array(settings.half_widths), settings.points, planes, alphas, shown, lines, true)
+    few, keys = cost.Cost(train[: settings.line_images]), jax.random.split(line_key, n)
+    lines = [on_lines(few, params, key, settings) for params, key in zip(networks, keys, strict=True)]
+    values, floors, exact = map(np.array, zip(*lines, strict=True))
+    about = np.array(settings.half_widths), settings.points, planes, alphas, shown
+    result = Result(*about, counted(values, floors[:, None]), counted(exact, np.zeros((n, 1))).all)
     return result, {"data": train.fingerprint, "images": len(train)}
 
 
-def count(values, floors=0.0):
-    """Local minima of each of some slices, deeper than its floor or the floor of all."""
-    floors = np.broadcast_to(floors, len(values))
-    return np.array([minima.local_minima(*one).count for one in zip(values, floors, strict=True)])
+def counted(values, floors):
+    """`Counts` of slices `[networks, slices, ...]`."""
+    deep = np.broadcast_to(floors, values.shape[:2])
+    count = lambda *one: minima.local_minima(*one).count
+    counts = lambda floors: np.array([[*map(count, *of)] for of in zip(values, floors, strict=True)])
+    return Counts(counts(0 * deep), counts(deep), floors)
 
 
 def in_precision(name, C, frame, points):
@@ -146,55 +149,58 @@ def in_precision(name, C, frame, points):
         dtype = np.float64 if name == "float64" else np.float32
         frame = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), frame)
         values = slices.evaluate(cost.Cost(C.images, PRECISIONS[name]), *frame, points.astype(dtype))
-        return Shown(values, slices.floor(C, *frame, points.astype(dtype), values))
+        return Shown(values, floors.of_values(C, *frame, points.astype(dtype), values))
 
 
 def on_lines(C, params, key, settings):
-    """`Counts` of random lines in float32, and of each how many minima it has in float64."""
+    """C along random lines in float32, its noise floor, and C along the same in float64."""
     frames = populations.about(jax.random.split(key, settings.lines), params)
-    alphas = np.linspace(-settings.line_half_width, settings.line_half_width, settings.line_points)
-    lines = populations.grid(C, frames, (alphas,))
+    lines = populations.grid(C, frames, (settings.line_half_width * np.linspace(-1, 1, settings.line_points),))
     made = [frame.moving().directions for frame in frames]  # before x64, in which keys give other numbers
     with jax.enable_x64(True):
         origin, made = jax.tree.map(lambda leaf: jnp.asarray(leaf, np.float64), (params, made))
         exact = populations.evaluate(C, [directions.Frame(origin, of_line) for of_line in made], lines.axes[0][:, None])
-    return Counts(count(lines.values), count(lines.values, lines.floor), lines.floor), count(exact)
+    return lines.values, lines.floor, exact
 
 
 def false(found, true):
-    """How many minima there are beyond the true number on each slice, and how many short of it, all together."""
-    return int(np.maximum(found - true, 0).sum()), int(np.maximum(true - found, 0).sum())
+    """How many minima there are beyond the true number on each slice, and how many short of it."""
+    return np.maximum(found - true, 0), np.maximum(true - found, 0)
 
 
 def false_on_planes(result, kind):
     """Minima of the planes of all other precisions beyond those that float64 has; `kind` is "all" or "deeper"."""
     exact = getattr(result.planes["float64"], kind)
-    return sum(false(getattr(counts, kind), exact)[0] for counts in result.planes.values())
+    return int(sum(false(getattr(counts, kind), exact)[0].sum() for counts in result.planes.values()))
+
+
+def a_line(numbers):
+    """The mean over lines and networks of `[networks, lines]`, with its interval over networks."""
+    return f"{resampling.bootstrap(jax.random.key(0), lambda groups: groups[0].mean((1, 2)), [numbers], levels=2):.3f}"
 
 
 def table(result):
     """Minima by half-width and precision, those of the lines, and the verdicts."""
-    points, rows = result.points, [["half-width", *result.planes]]
-    for i, half_width in enumerate(result.half_widths):
-        of_one = [Counts(*(numbers[i] for numbers in counts)) for counts in result.planes.values()]
-        rows.append([f"{half_width:g}", *(f"{one.all} -> {one.deeper}  ({one.floor:.0e})" for one in of_one)])
-    lines, true = result.lines, result.true
-    with_floor = f"with the floor, {lines.floor:.0e}"
-    of_lines = [
-        ["", "counted", "false", "true ones missed"],
-        ["without the floor", lines.all.sum(), *false(lines.all, true)],
-        [with_floor, lines.deeper.sum(), *false(lines.deeper, true)],
-    ]
+    rows, points = [], f"{result.points} x {result.points}"
+    for kind, title in (("all", "all minima of the grid"), ("deeper", "deeper than the noise floor")):
+        rows.append([title, *result.planes])
+        for i, half_width in enumerate(result.half_widths):
+            found = [common.median_of(getattr(counts, kind)[:, i], ".0f") for counts in result.planes.values()]
+            rows.append([f"half-width {half_width:g}", *found])
+    lines, true, floors = result.lines, result.true, [counts.floor for counts in result.planes.values()]
+    rows.append(["noise floor", *(f"{of.min():.0e} to {of.max():.0e}" for of in floors)])
+    of_lines = [["minima: mean of a line (95 % over networks)", "counted", "false", "true ones missed"]]
+    for name, found in (("without the floor", lines.all), (f"with it, {lines.floor.max():.0e}", lines.deeper)):
+        of_lines.append([name, *(f"{of.sum()}: {a_line(of)}" for of in (found, *false(found, true)))])
     return [
-        f"local minima of a {points} x {points} plane, all of the grid -> deeper than the noise floor (floor)",
-        "",
+        f"local minima of a {points} plane, median (lowest to highest) of {len(true)} networks",
         *common.columns(rows),
         "",
-        f"{len(true):,} random lines in float32; in float64 they have {true.sum()} minima",
+        f"{true.size:,} random lines in float32, {true.shape[1]} a network; true minima {true.sum()}: {a_line(true)}",
         *common.columns(of_lines),
         "",
         common.verdict("false minima deeper than the floor, all planes", false_on_planes(result, "deeper"), high=0),
-        common.verdict("false minima deeper than the floor, all lines", false(lines.deeper, true)[0], high=0),
+        common.verdict("false minima deeper than the floor, all lines", false(lines.deeper, true)[0].sum(), high=0),
         common.verdict("rounding makes bumps: false minima of all planes", false_on_planes(result, "all"), low=1),
     ]
 
@@ -204,15 +210,14 @@ def draw(path):
     result = results.load(path)
     figure = common.figure(14, 8)
     top, bottom = figure.subfigures(2, 1, height_ratios=(1.1, 1))
-    points = f"{result.points} × {result.points} points"
-    top.suptitle(f"Rounding makes bumps: a plane about a trained network, {points} ever closer to it, by precision")
+    points = f"{len(result.true)} trained networks, {result.points} × {result.points} points"
+    top.suptitle(f"Rounding makes bumps: planes ever closer about {points}, by precision: median and extremes")
     left, right = top.subplots(1, 2, sharey=True)
     for i, (name, counts) in enumerate(result.planes.items()):
-        style = {"color": f"C{i}", "lw": (7, 4.5, 2.5, 1)[i]}  # the thinner over the thicker: all are seen
-        left.plot(result.half_widths, counts.all, "o-", label=name, **style)
-        right.plot(result.half_widths, counts.deeper, "o-", label=name, **style)
-    left.set_title("without the floor: all local minima of the grid")
-    left.set_ylabel("local minima")
+        style = {"color": f"C{i}", "lw": (7, 4.5, 2.5, 1)[i], "marker": "o"}  # the thinner over the thicker
+        plot.band(left, result.half_widths, counts.all, name, **style)
+        plot.band(right, result.half_widths, counts.deeper, name, **style)
+    left.set(title="without the floor: all local minima of the grid", ylabel="local minima")
     right.set_title(f"deeper than the noise floor: {false_on_planes(result, 'deeper')} false ones")
     for ax in (left, right):
         common.log(ax.xaxis)
@@ -226,16 +231,15 @@ def draw(path):
 
 def draw_shown(axes, result):
     """The same line in each precision, beside that of float64, its noise floor as a band about that."""
-    exact = result.shown["float64"].values
-    middle = exact[len(exact) // 2]
+    middle = result.shown["float64"].values[len(result.alphas) // 2]
+    exact = result.shown["float64"].values - middle
     for ax, (i, (name, shown)) in zip(axes, enumerate(result.shown.items()), strict=True):
-        band = (exact - middle - shown.floor, exact - middle + shown.floor)
-        ax.fill_between(result.alphas, *band, color="gray", alpha=0.25, lw=0, label="± noise floor")
+        band = {"color": "gray", "alpha": 0.25, "lw": 0, "label": "± noise floor"}
+        ax.fill_between(result.alphas, exact - shown.floor, exact + shown.floor, **band)
         ax.plot(result.alphas, np.float64(shown.values) - middle, color=f"C{i}", lw=0.8, label=name)
         if i:
-            ax.plot(result.alphas, exact - middle, color="black", lw=0.8, ls="--", label="float64")
-        ax.set_title(f"{name}, floor {shown.floor:.0e}", fontsize=10)
-        ax.set_xlabel("α")
+            ax.plot(result.alphas, exact, color="black", lw=0.8, ls="--", label="float64")
+        ax.set(title=f"{name}, floor {shown.floor:.0e}", xlabel="α")
         ax.locator_params(axis="x", nbins=3)
         ax.ticklabel_format(scilimits=(0, 0))
     axes[0].set_ylabel("C less its value in the middle")

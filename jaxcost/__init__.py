@@ -39,6 +39,7 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     cost                   C(w, b), accuracy, the distance of outputs
     devices                images, points or networks over the devices of a mesh
     descent                gradient, downhill, training in a scan, ensembles
+    floors                 rounding noise of values and of curvatures along a slice
     slices                 lines, planes and grids of C, with their noise floor
     measures.variation     how much the values of a slice go up and down
     measures.fits          smooth parts of a slice: its quadratic, its dip

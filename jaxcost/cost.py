@@ -1,5 +1,6 @@
 """C(w, b): a whole network in, one number for how wrong it is out."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -7,15 +8,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from jaxcost import losses, network
-from jaxcost.data import Images, labels
-from jaxcost.engine import blocks, trees
+from jaxcost import checks, losses, network
+from jaxcost.data import Images
+from jaxcost.engine import blocks, quantities, trees
 
 
-@partial(
-    jax.tree_util.register_dataclass, data_fields=["images", "fixed"], meta_fields=["f", "loss", "block", "spread"]
-)
 @dataclass(frozen=True, eq=False)
 class Cost:
     """C(w, b) = 1/n sum_x loss(f(x ; w, b), y): pure, jitted, differentiable to any order.
@@ -39,7 +38,8 @@ class Cost:
         fixed: what of the parameters does not move, where C is a function of the rest alone (`split`).
 
     Raises:
-        ValueError: `block` is no positive number of images.
+        ValueError: the images have not all as many x as y; `f` or `loss` is no function, or the loss wants other
+            outputs than one of the kit's networks gives (`losses`); `block` is no positive number of images.
 
     Example:
         >>> from jaxcost import data, network
@@ -62,13 +62,18 @@ class Cost:
     fixed: trees.Fixed | None = None
 
     def __post_init__(self):
-        if self.block is not None and self.block < 1:
-            raise ValueError(f"block={self.block}, expected a positive number of images, or None")
+        checks.images(self.images)
+        losses.fit(checks.function("f", self.f), checks.function("loss", self.loss))
+        if self.block is not None:
+            checks.whole("block", self.block)
+        for name, kind in (("spread", blocks.Spread), ("fixed", trees.Fixed)):
+            if not isinstance(getattr(self, name), kind | None):
+                raise ValueError(f"{name}={checks.shown(getattr(self, name))}, expected None or a {kind.__name__}")
 
     @property
     def n(self) -> int:
         """Number of images."""
-        return len(self.images.x) if self.spread is None else sum(self.spread.counts)
+        return len(jax.tree.leaves(self.images)[0]) if self.spread is None else sum(self.spread.counts)
 
     @blocks.in_full
     def __call__(self, *params) -> jax.Array:
@@ -81,8 +86,14 @@ class Cost:
         return _per_image(*split(self, params))
 
     def output(self, x, *params) -> Any:
-        """f(x ; w, b), the network's guess for one image."""
-        return self.f(x, *trees.join(self.fixed, params))
+        """f(x ; w, b), the network's guess for one image.
+
+        Raises:
+            ValueError: there are more parameters than f takes, or fewer.
+        """
+        params = trees.join(self.fixed, params)
+        _bound(self.f, x, params)
+        return self.f(x, *params)
 
     def of_one(self, image, *params) -> jax.Array:
         """The cost of one image, given as `Images` without the leading axis.
@@ -98,22 +109,54 @@ class Cost:
         Raises:
             ValueError: the loss is not one number.
         """
-        c = self.loss(a, y)
+        c = checks.real("loss(f(x), y)", self.loss(a, y))
         if jnp.shape(c) != ():
             raise ValueError(f"loss(f(x), y) has shape {jnp.shape(c)}, expected one number for one image: ()")
         return c
 
     def bytes_of_one(self, *params) -> int:
-        """Bytes of all intermediates of one image's cost, were each kept.
-
-        Raises:
-            ValueError: there are no images.
-        """
-        if not self.n:
-            raise ValueError("C has no images, expected at least one")
+        """Bytes of all intermediates of one image's cost, were each kept."""
         one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self.images)
         C, moving = split(self, params)
         return blocks.bytes_made(_of_one.trace(C, one, moving).jaxpr.jaxpr)
+
+
+def _flattened(C):
+    return (C.images, C.fixed), (C.f, C.loss, C.block, C.spread)  # leaves, and what is part of programs
+
+
+def _unflattened(meta, data):
+    """A C of any leaves: jax puts tracers, shapes and nothing at all there, which the constructor would refuse."""
+    C = object.__new__(Cost)
+    (C.__dict__["images"], C.__dict__["fixed"]), of = data, ("f", "loss", "block", "spread")
+    C.__dict__.update(zip(of, meta, strict=True))
+    return C
+
+
+_keyed = lambda C: (
+    tuple(zip(map(jax.tree_util.GetAttrKey, ("images", "fixed")), _flattened(C)[0], strict=True)),
+    _flattened(C)[1],
+)
+jax.tree_util.register_pytree_with_keys(Cost, _keyed, _unflattened, _flattened)
+
+
+def checked(C, name="C") -> Cost:
+    """C itself, if it is a cost of some images.
+
+    Raises:
+        ValueError: it is no `Cost`, or has no images.
+
+    Example:
+        >>> checked(lambda *params: 0.0)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        ValueError: C=<function <lambda> at 0x...>, expected a cost.Cost
+    """
+    if not isinstance(C, Cost):
+        raise ValueError(f"{name}={checks.shown(C)}, expected a cost.Cost")
+    if not C.n:
+        raise ValueError(f"{name} has no images, expected at least one")
+    return C
 
 
 def split(C, params) -> tuple[Cost, Any]:
@@ -122,6 +165,10 @@ def split(C, params) -> tuple[Cost, Any]:
     Returns:
         `(C, moving)` with C(*moving) the same number. Where all leaves are floating both are as they were given.
 
+    Raises:
+        ValueError: C is no `Cost`, or has no images; or the parameters are no tuple.
+        TypeError: a leaf is complex, or is neither an array of numbers nor hashable.
+
     Example:
         >>> from jaxcost import data
         >>> C = Cost(data.digits()[1], f=lambda x, p: p["scale"] * x[: p["outputs"]])
@@ -129,6 +176,9 @@ def split(C, params) -> tuple[Cost, Any]:
         >>> moving[0]["outputs"] is None, bool(moving_C(*moving) == C({"scale": jnp.array(2.0), "outputs": 10}))
         (True, True)
     """
+    C = checked(C)
+    if not isinstance(params, tuple):
+        raise ValueError(f"parameters {checks.shown(params)}, expected a tuple of C's arguments: (p,) of one")
     moving, fixed = trees.split(params)
     return (C if fixed is None else replace(C, fixed=fixed)), moving
 
@@ -136,9 +186,14 @@ def split(C, params) -> tuple[Cost, Any]:
 def accuracy(C, params) -> jax.Array:
     """Share of images whose largest output is the desired one, in [0, 1].
 
+    Of equal outputs the first counts as the largest. An image with an output that is NaN counts as wrong.
+
     Args:
         C: a `Cost` of one-hot desired outputs, or of labels.
         params: a tuple of C's arguments.
+
+    Raises:
+        ValueError: the desired outputs are neither, or there is not one output a class.
 
     Example:
         >>> from jaxcost import data, network
@@ -146,7 +201,8 @@ def accuracy(C, params) -> jax.Array:
         >>> print(f"{accuracy(C, (jnp.eye(10)[7],)):.4f}")  # 214 of the 2,000 held-out digits are a 7
         0.1070
     """
-    return _accuracy(*split(C, params))
+    C, moving = split(C, params)
+    return _accuracy(C, moving, checks.classes(C.images.y))
 
 
 def output_distance(C, origin) -> Cost:
@@ -170,13 +226,26 @@ def output_distance(C, origin) -> Cost:
         >>> print(f"{D(jnp.eye(10)[7]):.4f}")
         1.0000
     """
-    if C.spread is not None:
+    if checked(C).spread is not None:
         raise ValueError(f"images on {C.spread.mesh.size} devices, expected C as it was before `devices.spread`")
-    return Cost(type(C.images)(C.images.x, _outputs(*split(C, origin))), C.f, _distance, C.block)
+    return replace(C, images=Images(C.images.x, _outputs(*split(C, origin))), loss=_distance)
 
 
 def _distance(a, y):
     return jnp.linalg.norm(a - y)
+
+
+def _bound(f, x, params):
+    """Raise ValueError unless f takes an image and so many parameters, as far as it tells."""
+    try:
+        signature = inspect.signature(f)
+    except (TypeError, ValueError):  # a function of C may keep it to itself
+        return
+    try:
+        signature.bind(x, *params)
+    except TypeError as error:
+        found = f"{len(params)} parameters for f{signature}: {error}"
+        raise ValueError(f"{found}; expected C(*params), as many as f takes beside the image") from error
 
 
 def _over_images(f, params):
@@ -186,7 +255,13 @@ def _over_images(f, params):
 
 @jax.jit
 def _outputs(C, params):
-    block = lambda images, new, params: _over_images(C.output, params)(images.x, *params)
+    def output(x, *params):
+        a = C.output(x, *params)
+        if not isinstance(a, jax.Array | np.ndarray):
+            raise ValueError(f"f gives {trees.shapes(a)}, expected an array of outputs")
+        return a
+
+    block = lambda images, new, params: _over_images(output, params)(images.x, *params)
     return blocks.in_order(_over_blocks(block, C, params), C.images, None)
 
 
@@ -209,11 +284,10 @@ def _per_image(C, params):
     return blocks.replicated(blocks.in_order(_over_blocks(block, C, params), C.images, C.spread), C.spread)
 
 
-@jax.jit
-def _accuracy(C, params):
-    def block(images, new, params):
-        guess = _over_images(C.output, params)(images.x, *params)
-        return jnp.where(new, guess.argmax(-1) == labels(images.y), False).sum()
+@partial(jax.jit, static_argnames="classes")
+def _accuracy(C, params, classes):
+    right = lambda image, *params: quantities.right(C.output(image.x, *params), image.y, classes)
+    block = lambda images, new, params: jnp.where(new, _over_images(right, params)(images, *params), False).sum()
 
     return blocks.replicated(_over_blocks(block, C, params).sum() / C.n, C.spread)
 

@@ -19,6 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcost import checks
+
 DEFLATE = 1032  # the most bytes that one gzipped byte can unpack to (zlib, "Maximum Compression Factor")
 LIMIT = 1 << 31  # bytes; no set of four IDX files that we know holds a quarter of this
 MIRRORS = (
@@ -54,13 +56,17 @@ class Images:
     y: jax.Array
 
     def __len__(self) -> int:
-        return self.x.shape[0]
+        return len(jax.tree.leaves(self)[0])
 
     def __getitem__(self, which) -> "Images":
-        """The chosen images, as `Images`; `which` is a slice, a mask or an array of indices."""
-        if isinstance(which, int | np.integer):
-            raise TypeError(f"images[{which}] is not a set of images; write images[{which} : {which + 1}]")
-        return Images(self.x[which], self.y[which])
+        """The chosen images, as `Images`; `which` is a slice, a mask or an array of indices, negative from the end.
+
+        Raises:
+            TypeError: it is one number.
+            ValueError: it is none of these, or an index is out of range, which jax takes for another one.
+        """
+        which = checks.chosen(which, len(self), "images")
+        return jax.tree.map(lambda leaf: leaf[which], self)
 
     @property
     def fingerprint(self) -> str:
@@ -82,21 +88,27 @@ def one_hot(labels, classes=10) -> jax.Array:
         >>> one_hot([3], classes=5).tolist()
         [[0.0, 0.0, 0.0, 1.0, 0.0]]
     """
+    classes = checks.whole("classes", classes, 1, checks.MOST)
+    checks.numbers("labels", labels)
     labels = np.asarray(labels)
     if not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(f"labels are {labels.dtype}, expected integers")
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
         raise ValueError(f"labels lie in {labels.min()} to {labels.max()}, expected 0 to {classes - 1}")
-    return jnp.asarray(np.eye(classes, dtype=np.float32)[labels])
+    return jnp.asarray(labels[..., None] == np.arange(classes), jnp.float32)
 
 
 def labels(y) -> jax.Array:
     """The class of each image, of labels `[n]` as they are, or of one-hot `[n, classes]`.
 
+    Raises:
+        ValueError: y is neither.
+
     Example:
         >>> labels(one_hot([3, 7])).tolist()
         [3, 7]
     """
+    checks.classes(y)
     return y if y.ndim == 1 else y.argmax(-1)
 
 
@@ -120,7 +132,7 @@ def read_idx(path, ndim, sha256=None) -> np.ndarray:
         ValueError: the file is not what is expected; the message names it, what was expected and what
             was found.
     """
-    path = Path(path)
+    path, ndim = checks.path("path", path), checks.whole("ndim", ndim, 1, 255)
     if path.is_dir():
         raise ValueError(f"{path}: expected an IDX file, found a directory")
     if not path.exists():
@@ -138,7 +150,7 @@ def read_idx(path, ndim, sha256=None) -> np.ndarray:
     if len(body) != math.prod(shape):
         found = "more" if len(body) > math.prod(shape) else f"{len(body):,}"
         raise ValueError(f"{path}: expected {math.prod(shape):,} bytes after the header, found {found}")
-    if sha256 and (found := hashlib.sha256(header + body).hexdigest()) != sha256:
+    if sha256 is not None and (found := hashlib.sha256(header + body).hexdigest()) != sha256:
         raise ValueError(f"{path}: expected SHA-256 {sha256} of the unpacked bytes, found {found}")
     return np.frombuffer(body, np.uint8).reshape(shape)
 
@@ -176,7 +188,7 @@ def load(folder, classes=10) -> tuple[Images, Images]:
         FileNotFoundError: the folder or one of its files is missing.
         ValueError: a file is malformed, or two files do not belong together.
     """
-    return _load(folder, "train", "t10k", classes)
+    return _load(checks.path("folder", folder), "train", "t10k", checks.whole("classes", classes))
 
 
 def digits() -> tuple[Images, Images]:
@@ -216,7 +228,10 @@ def mnist(folder=None, *, mirrors=MIRRORS, timeout=30.0) -> tuple[Images, Images
         ValueError: a file is not MNIST's.
         ConnectionError: no mirror gave a file that is MNIST's.
     """
-    folder = folder or os.environ.get("JAXCOST_MNIST")
+    timeout = checks.number("timeout", timeout, 0, above=True)
+    if not isinstance(mirrors, tuple | list) or not all(isinstance(mirror, str) for mirror in mirrors):
+        raise ValueError(f"mirrors={checks.shown(mirrors)}, expected a list of addresses")
+    folder = os.environ.get("JAXCOST_MNIST") if folder is None else checks.path("folder", folder)
     if not folder:
         folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxcost" / "mnist"
         for name in MNIST:

@@ -5,6 +5,7 @@ parameters learn, all others stay.
 """
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxcost import cost
-from jaxcost.engine import blocks, trees, watched
+from jaxcost import checks, cost
+from jaxcost.engine import blocks, trained, trees, watched
 
 
 class Run(NamedTuple):
@@ -44,16 +45,34 @@ class Run(NamedTuple):
         return np.where(bad.any(-1), np.asarray(self.steps)[bad.argmax(-1)], -1)
 
     def network(self, i) -> "Run":
-        """The run of network i of an ensemble."""
-        return trees.pick(self._replace(steps=None), i)._replace(steps=self.steps)
+        """The run of network i of an ensemble.
+
+        Raises:
+            ValueError: it is not of an ensemble, or has no such network.
+        """
+        if np.ndim(self.costs) != 2:
+            raise ValueError(
+                f"a run with costs {np.shape(self.costs)}, expected that of an ensemble, [networks, records]"
+            )
+        return trees.pick(self._replace(steps=None), checks.whole("i", i, None))._replace(steps=self.steps)
 
     def at(self, record) -> Any:
-        """The parameters at a record, 0 the start and -1 the end; of an ensemble those of all networks."""
+        """The parameters at a record, 0 the start and -1 the end; of an ensemble those of all networks.
+
+        Raises:
+            ValueError: the run has no trajectory, or no such record.
+        """
+        if self.trajectory is None:
+            raise ValueError("the run has no trajectory (None), expected one trained with keep=True")
+        record = checks.whole("record", record, None)
         return trees.pick(self.trajectory, (slice(None),) * (np.ndim(self.costs) - 1) + (record,))
 
 
 def gradient(C, params) -> Any:
     """The gradient of C with respect to all its arguments, a tuple like `params`; 0 where these do not move.
+
+    Raises:
+        ValueError: C is no cost of some images, the parameters are no tuple, or nothing moves in them.
 
     Example:
         >>> from jaxcost import data, network
@@ -61,19 +80,23 @@ def gradient(C, params) -> Any:
         >>> gradient(C, params).w[0].shape
         (16, 784)
     """
-    fixed = trees.split(params)[1]
-    return trees.join(fixed and fixed.zeros(), _gradient(*cost.split(C, params)))
+    return _slope(C, params, lambda leaf: leaf)
 
 
 def downhill(C, params) -> Any:
-    """-grad C: of all directions of its length, the one along which C falls fastest."""
-    fixed = trees.split(params)[1]
-    return trees.join(fixed and fixed.zeros(), jax.tree.map(jnp.negative, _gradient(*cost.split(C, params))))
+    """-grad C: of all directions of its length, the one along which C falls fastest. Errors as of `gradient`."""
+    return _slope(C, params, jnp.negative)
 
 
 def gradient_norm(C, params) -> jax.Array:
-    """Euclidean length of the gradient of C."""
-    return optax.tree.norm(_gradient(*cost.split(C, params)))
+    """Euclidean length of the gradient of C. Errors as of `gradient`."""
+    return optax.tree.norm(trees.moving(gradient(C, params)))
+
+
+def _slope(C, params, of_leaf):
+    C, moving = cost.split(C, params)
+    fixed = trees.some(params, "the parameters")[1]
+    return trees.join(fixed and fixed.zeros(), jax.tree.map(of_leaf, _gradient(C, moving)))
 
 
 @jax.jit
@@ -106,7 +129,8 @@ def descend(key, C, params, optimizer, *, steps, batch=None, every=1, watch=None
         A `Run`. A cost that ceases to be finite is kept there, and a RuntimeWarning tells from which step on.
 
     Raises:
-        ValueError: `steps` is not a multiple of `every`, or there are no `batch` images.
+        ValueError: `steps` is not a multiple of `every`; there are no `batch` images; something else is not what it
+            should be; or a `Run` is that of an ensemble, or of another optimiser.
 
     Example:
         >>> from jaxcost import data, network
@@ -117,15 +141,13 @@ def descend(key, C, params, optimizer, *, steps, batch=None, every=1, watch=None
         >>> descend(key, C, run, optax.sgd(1.5), steps=100, batch=10, every=100).steps.tolist()
         [200, 300]
     """
-    _check(C, steps, batch, every)
-    params, state, first = (
-        (params.params, params.state, int(params.steps[-1])) if _is_run(params) else (params, None, 0)
-    )
-    C, moving = cost.split(C, params)
-    state = optimizer.init(moving) if state is None else _like(state, jax.eval_shape(optimizer.init, moving))
-    static = {"optimizer": optimizer, "records": steps // every, "batch": batch, "every": every, "keep": keep}
+    key, optimizer = checks.key("key", key), trained.optimizer(optimizer)
+    static = _static(C, steps, batch, every, watch, keep) | {"optimizer": optimizer}
+    params, state, first = _resumed(params, 1)
+    C, (moving, _) = cost.split(C, params)[0], _parts(C, params)
+    state = optimizer.init(moving) if state is None else trained.like(state, jax.eval_shape(optimizer.init, moving))
     run = _descend(key, C, moving, state, None, first, watched.as_pytrees(watch, C.fixed, moving), **static)
-    return _reported(_whole(C.fixed, run))
+    return _reported(trained.whole(C.fixed, run))
 
 
 def ensemble(
@@ -164,28 +186,27 @@ def ensemble(
         >>> ensemble(keys, C, network.init, optax.sgd(1.5), steps=20, batch=10, every=10).costs.shape
         (3, 3)
     """
-    _check(C, steps, batch, every)
-    if mesh is not None and C.spread is not None:
-        size = C.spread.mesh.size
-        raise ValueError(
-            f"the images are spread over {size} devices, expected them on one where networks are shared out"
-        )
+    keys, of_one = (
+        checks.key("keys", keys, 1),
+        lambda entry: trained.optimizer(optimizer if each is None else optimizer(entry)),
+    )
+    checks.function("optimizer", optimizer) if each is not None else trained.optimizer(optimizer)
+    static = _static(C, steps, batch, every, watch, keep) | {"optimizer": optimizer}
+    if mesh is not None and (C.spread is not None or not isinstance(mesh, jax.sharding.Mesh)):
+        over = 1 if C.spread is None else C.spread.mesh.size
+        found = f"mesh={checks.shown(mesh)} and images spread over {over} devices"
+        raise ValueError(f"{found}, expected a Mesh, and images on one where networks are shared out")
     init_keys, keys = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
-    first, state = 0, None
-    if _is_run(init):
-        (moving, fixed), state, first = trees.split(init.params), init.state, int(init.steps[-1])
-    else:
-        shared = lambda leaf: jnp.full(len(keys), leaf) if isinstance(leaf, float) else leaf  # a setting of all
-        make = lambda key: trees.split(init(key))
-        moving, fixed = jax.vmap(make)(init_keys) if callable(init) else trees.split(jax.tree.map(shared, init))
-    _as_many(len(keys), {"starts": moving, "each": each})
-    of_one = (lambda entry: optimizer) if each is None else optimizer
+    init, state, first = _resumed(init, 2)
+    shared = lambda leaf: jnp.full(len(keys), leaf) if isinstance(leaf, float) else leaf  # a setting of all
+    given = lambda tree: _parts(C, jax.tree.map(shared, checks.tree("init", tree)))
+    moving, fixed = jax.vmap(lambda key: _parts(C, init(key)))(init_keys) if callable(init) else given(init)
+    trained.as_many(len(keys), {"starts": moving, "each": trees.split(each) and each})
     initial = jax.vmap(lambda p, entry: of_one(entry).init(p), (0, None if each is None else 0))
-    state = initial(moving, each) if state is None else _like(state, jax.eval_shape(initial, moving, each))
-    static = {"optimizer": optimizer, "records": steps // every, "batch": batch, "every": every, "keep": keep}
+    state = initial(moving, each) if state is None else trained.like(state, jax.eval_shape(initial, moving, each))
     watch = watched.as_pytrees(watch, trees.pick(fixed, 0), trees.pick(moving, 0))
     run = _ensemble(keys, C, moving, fixed, state, each, first, watch, mesh, **static)
-    return _reported(_whole(fixed, run._replace(steps=run.steps[0])))
+    return _reported(trained.whole(fixed, run._replace(steps=run.steps[0])))
 
 
 @partial(jax.jit, static_argnames=("mesh", "optimizer", "records", "batch", "every", "keep"))
@@ -201,7 +222,7 @@ def _ensemble(keys, C, params, fixed, state, each, first, watch, mesh, **static)
 @blocks.in_full
 def _descend(key, C, params, state, entry, first, watch, optimizer, records, batch, every, keep):
     """Train from step `first` on; where there is an entry, the optimiser is a function of it."""
-    n, own = C.n, blocks.own_images(len(C.images.x), C.spread)
+    n, own = C.n, blocks.own_images(len(jax.tree.leaves(C.images)[0]), C.spread)
     optimizer = optax.with_extra_args_support(optimizer if entry is None else optimizer(entry))
     per_epoch = n // (batch or n)
     # epochs count from 0 at the very start, so that a run that goes on finds the order of the images of then
@@ -237,50 +258,34 @@ def _descend(key, C, params, state, entry, first, watch, optimizer, records, bat
     return Run(params, costs, trajectory, first + every * jnp.arange(records + 1), seen, state)
 
 
-def _is_run(value):
-    return isinstance(value, Run)
+def _parts(C, params):
+    """What of the parameters of a C moves, and what does not."""
+    return cost.split(C, params)[1], trees.some(params, "the parameters")[1]
 
 
-def _whole(fixed, run):
-    """The run with whole parameters; in the trajectory what does not move is repeated along the records."""
-    if fixed is None:
-        return run
-    networks, records = jnp.shape(run.costs)[:-1], jnp.shape(run.costs)[-1]
-    again = lambda a: jnp.broadcast_to(
-        jnp.expand_dims(a, len(networks)), (*networks, records, *a.shape[len(networks) :])
-    )
-    trajectory = run.trajectory
-    if trajectory is not None:
-        trajectory = replace(fixed, arrays=tuple(map(again, fixed.arrays))).join(trajectory)
-    return run._replace(params=fixed.join(run.params), trajectory=trajectory)
+def _resumed(start, ndim):
+    """Where to start, and of a run that goes on the optimiser's state and the number of its last step."""
+    if not isinstance(start, Run):
+        return start, None, 0
+    steps = checks.numbers("the run's steps", start.steps, 1, finite=True)
+    if np.ndim(start.costs) != ndim or start.state is None or not len(steps):
+        found = f"a run with costs {np.shape(start.costs)}, {len(steps)} steps and a state {start.state is not None}"
+        raise ValueError(
+            f"{found}, expected that of {('one network', 'an ensemble')[ndim - 1]}, with its optimiser's state"
+        )
+    return start.params, start.state, int(steps[-1])
 
 
-def _like(state, expected):
-    """An optimiser's state, perhaps read from a file, in the structure that the optimiser wants.
-
-    Raises:
-        ValueError: it is the state of another optimiser, or of another network.
-    """
-    leaves, wanted = jax.tree.leaves(state), jax.tree.leaves(expected)
-    shapes = lambda leaves: [jnp.shape(leaf) for leaf in leaves]
-    if shapes(leaves) != shapes(wanted):
-        raise ValueError(f"the run's optimiser has a state of the shapes {shapes(leaves)}, this one {shapes(wanted)}")
-    return jax.tree.structure(expected).unflatten(map(jnp.asarray, leaves))
-
-
-def _as_many(number, given):
-    """Raise ValueError unless each pytree has a first axis of one entry a network."""
-    for name, tree in given.items():
-        lengths = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(tree)}
-        if lengths - {(number,)}:
-            raise ValueError(f"{name} of the lengths {sorted(lengths)}, expected one entry for each of {number} keys")
-
-
-def _check(C, steps, batch, every):
-    if every < 1 or steps < 1 or steps % every:
-        raise ValueError(f"steps={steps} and every={every}, expected steps to be a positive multiple of every")
-    if batch is not None and not 1 <= batch <= C.n:
-        raise ValueError(f"batch={batch}, expected 1 to {C.n}, the number of images, or None for all")
+def _static(C, steps, batch, every, watch, keep):
+    """What is part of the program, checked."""
+    n = cost.checked(C).n
+    steps, every = checks.whole("steps", steps, 1, checks.MOST), checks.whole("every", every, 1, checks.MOST)
+    if steps % every:
+        raise ValueError(f"steps={steps} and every={every}, expected steps to be a multiple of every")
+    if not isinstance(watch, Mapping | None):
+        raise ValueError(f"watch={checks.shown(watch)}, expected functions by name, in a dict, or None")
+    batch = None if batch is None else checks.whole("batch", batch, 1, n)
+    return {"records": steps // every, "batch": batch, "every": every, "keep": checks.flag("keep", keep)}
 
 
 def _reported(run):

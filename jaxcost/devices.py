@@ -29,6 +29,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from jaxcost import checks
 from jaxcost.cost import Cost
 from jaxcost.engine.blocks import Spread
 
@@ -50,10 +51,12 @@ def mesh(images=None, points=1) -> Mesh:
         >>> mesh(images=1).shape["points"]
         1
     """
+    points = checks.whole("points", points)
+    images = None if images is None else checks.whole("images", images)
     count = jax.device_count()
-    rows = count // points if images is None and points > 0 else images
-    used = (rows or 0) * points
-    if points < 1 or used < 1 or used > count or (jax.process_count() > 1 and used < count):
+    rows = count // points if images is None else images
+    used = rows * points
+    if used < 1 or used > count or (jax.process_count() > 1 and used < count):
         raise ValueError(f"a mesh of images={images} x points={points}, expected one for {count} devices")
     devices = jax.devices()[:used]
     return jax.make_mesh((rows, points), ("images", "points"), axis_types=(AxisType.Auto,) * 2, devices=devices)
@@ -73,7 +76,8 @@ def spread(C, mesh) -> Cost:
         A `cost.Cost` whose `images` are arrays over the mesh, and whose `spread` says which of them are copies.
 
     Raises:
-        ValueError: C is spread already, a process holds no images, or a row belongs to several processes.
+        ValueError: C is no cost, or is spread already; a process holds no images; the mesh is none of these, or a row of
+            it belongs to several processes.
 
     Example:
         >>> from jaxcost import cost, data, network
@@ -82,6 +86,10 @@ def spread(C, mesh) -> Cost:
         >>> bool(abs(everywhere(*params) - C(*params)) < 1e-5)
         True
     """
+    if not isinstance(C, Cost):
+        raise ValueError(f"C={checks.shown(C)}, expected a cost.Cost")
+    if not isinstance(mesh, Mesh) or mesh.axis_names != ("images", "points"):
+        raise ValueError(f"mesh={checks.shown(mesh)}, expected one of devices.mesh")
     if C.spread is not None:
         size = C.spread.mesh.size
         raise ValueError(f"the images are spread already, over {size} devices, expected a C of images on one")

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
 
+from jaxcost import checks
 from jaxcost.engine import trees
 
 BIASES = ("zero", "vector", "entry")
@@ -38,13 +39,15 @@ class Frame(NamedTuple):
         """The floating leaves alone, all directions made.
 
         Raises:
-            ValueError: nothing in the origin moves, or a direction is not like it.
+            ValueError: nothing in the origin moves; or a direction is not like it, 0 or not finite.
         """
-        origin = trees.moving(self.origin)
-        if not jax.tree.leaves(origin):
-            raise ValueError(f"nothing moves in the origin, {trees.shapes(self.origin)}; expected floating arrays")
+        origin, _ = trees.some(self.origin, "the origin")
+        if not isinstance(self.directions, list | tuple):
+            raise ValueError(f"directions={checks.shown(self.directions)}, expected a list of them")
         made = [d.of(self.origin) if isinstance(d, Recipe) else d for d in self.directions]
-        return Frame(origin, tuple(trees.fitted(d, self.origin, f"direction {i}") for i, d in enumerate(made)))
+        made = [trees.fitted(d, self.origin, f"direction {i}") for i, d in enumerate(made)]
+        trees.nonzero(made)
+        return Frame(origin, tuple(made))
 
 
 class Recipe(NamedTuple):
@@ -82,14 +85,15 @@ def at(origin, directions, s) -> Any:
         A tuple like the origin, its leaves of the same types.
 
     Raises:
-        ValueError: there are not as many coordinates as directions, or a direction is not like the origin.
+        ValueError: there are not as many coordinates as directions, or a direction is none (`Frame.moving`).
 
     Example:
         >>> at((jnp.zeros(2),), [(jnp.array([1.0, 0.0]),), (jnp.array([0.0, 1.0]),)], [2.0, 3.0])[0].tolist()
         [2.0, 3.0]
     """
-    frame = Frame(origin, tuple(directions)).moving()
-    s = jnp.asarray(s, jnp.result_type(jnp.float32, *jax.tree.leaves(frame.origin)))  # as where slices are computed
+    frame = Frame(origin, directions).moving()
+    dtype = jnp.result_type(jnp.float32, *jax.tree.leaves(frame.origin))  # as where slices are computed
+    s = jnp.asarray(checks.real("coordinates", s), dtype)
     if s.shape != (len(directions),):
         raise ValueError(f"coordinates of shape {s.shape}, expected one a direction, [{len(directions)}]")
     moved = jax.tree.map(lambda p, *d: moved_leaf(s, (p, *d)), frame.origin, *frame.directions)
@@ -141,9 +145,9 @@ def recipes(key, k=1, *, normalize="filter", axis=0, biases="zero") -> tuple[Rec
         >>> bool((recipes(key)[0].of(params)[0] == random(key, params)[0][0]).all())
         True
     """
-    if normalize not in NORMS:
-        raise ValueError(f"normalize={normalize!r}, expected one of {', '.join(map(repr, NORMS))}")
-    _known(biases)
+    key, k = checks.key("key", key), checks.whole("k", k, 0, checks.MOST)
+    checks.one_of("normalize", normalize, NORMS), checks.one_of("biases", biases, BIASES)
+    axis = checks.whole("axis", axis, None)
     return tuple(Recipe(one, normalize, axis, biases) for one in jax.random.split(key, k))
 
 
@@ -154,7 +158,7 @@ def gaussian(key, params) -> Any:
         >>> print(f"{optax.tree.norm(gaussian(jax.random.key(1), (jnp.zeros(10_000),))):.0f}")  # about the root
         99
     """
-    return _direction(partial(_gaussian, key), params)
+    return _direction(partial(_gaussian, checks.key("key", key)), params)
 
 
 @jax.jit
@@ -183,15 +187,15 @@ def filter_normalized(direction, params, *, axis=0, biases="zero") -> Any:
         A direction. Where a neuron's weights are all 0, so is the direction.
 
     Raises:
-        ValueError: the direction is not like the network, `biases` is none of these, a weight array has no such axis,
-            or there are none, only vectors and numbers, so that `biases="zero"` would leave nothing.
+        ValueError: the direction is not like the network, 0 or not finite; `biases` is none of these; a weight array
+            has no such axis, or there are none, only vectors and numbers, so that `biases="zero"` would leave nothing.
 
     Example:
         >>> w, b = filter_normalized((jnp.array([[3.0, 4.0]]), jnp.ones(1)), (jnp.array([[0.0, 10.0]]), jnp.ones(1)))
         >>> w.tolist(), b.tolist()
         ([[6.0, 8.0]], [0.0])
     """
-    return _normalized(direction, params, axis, biases)
+    return _normalized(direction, params, checks.whole("axis", axis, None), biases)
 
 
 def layer_normalized(direction, params, *, biases="zero") -> Any:
@@ -204,14 +208,13 @@ def layer_normalized(direction, params, *, biases="zero") -> Any:
 
 def _normalized(direction, params, axis, biases):
     """Weights scaled to length along all axes but `axis`, biases by their rule."""
-    _known(biases)
+    checks.one_of("biases", biases, BIASES)
     direction = trees.fitted(direction, params, "the direction")
+    trees.nonzero([direction])
     shapes = [leaf.shape for leaf in jax.tree.leaves(direction)]
     if biases == "zero" and not any(len(shape) > 1 for shape in shapes):
-        raise ValueError(
-            f"the parameters have the shapes {shapes}, vectors and numbers alone, which count as biases: with "
-            "biases='zero' nothing moves. Expected biases='vector' or 'entry', or a direction as drawn (`gaussian`)"
-        )
+        found = f"parameters of {shapes}, vectors and numbers alone, count as biases: with biases='zero' nothing moves"
+        raise ValueError(f"{found}. Expected biases='vector' or 'entry', or a direction as drawn (`gaussian`)")
     for shape in shapes:
         if axis is not None and len(shape) > 1 and not -len(shape) <= axis < len(shape):
             raise ValueError(f"axis={axis}, expected one of the {len(shape)} axes of a weight array of shape {shape}")
@@ -230,11 +233,6 @@ def _scaled(axis, biases, direction, params):
     return jax.tree.map(scaled, direction, params)
 
 
-def _known(biases):
-    if biases not in BIASES:
-        raise ValueError(f"biases={biases!r}, expected one of {', '.join(map(repr, BIASES))}")
-
-
 def _with_length(d, p, axes):
     """D scaled to the length of p along `axes`; 0 where d is."""
     length = lambda a: jnp.sqrt(jnp.sum(a * a, axes, keepdims=True))
@@ -245,31 +243,31 @@ def orthonormal(u, v) -> tuple[Any, Any]:
     """Two directions of length 1 at right angles that span the plane of u and v: no longer filter-normalised.
 
     Raises:
-        ValueError: u and v are parallel, or one is 0.
+        ValueError: u and v are parallel, one is 0 or not finite, or they are not alike.
 
     Example:
         >>> e, f = orthonormal((jnp.array([3.0, 0.0]),), (jnp.array([1.0, 1.0]),))
         >>> e[0].tolist(), f[0].tolist()
         ([1.0, 0.0], [0.0, 1.0])
     """
-    (u, fixed), v = trees.split(u), trees.moving(v)
+    v, (u, fixed) = trees.fitted(v, u, "v", "u"), trees.some(u, "u")
     unit = lambda a: optax.tree.scale(1 / optax.tree.norm(a), a)
     e, f = unit(u), v
     for _ in range(2):  # once more removes the rounding that the first time leaves where v is nearly parallel
         f = optax.tree.sub(f, optax.tree.scale(optax.tree.vdot(f, e), e))
     if not optax.tree.norm(f) > 1e-5 * optax.tree.norm(v):
-        raise ValueError("u and v are parallel or of length 0: they span no plane")
+        raise ValueError("u and v are parallel, of length 0 or not finite: they span no plane, expected two that do")
     return trees.join(fixed, e), trees.join(fixed, unit(f))
 
 
 def cosine(u, v) -> jax.Array:
-    """Cosine of the angle between two directions, taken over all parameters.
+    """Cosine of the angle between two directions that are alike, over all parameters; NaN where one has length 0.
 
     Example:
         >>> print(f"{cosine((jnp.array([1.0, 0.0]),), (jnp.array([1.0, 1.0]),)):.4f}")
         0.7071
     """
-    u, v = trees.moving(u), trees.moving(v)
+    v, (u, _) = trees.fitted(v, u, "v", "u"), trees.some(u, "u")
     return optax.tree.vdot(u, v) / (optax.tree.norm(u) * optax.tree.norm(v))
 
 
@@ -296,5 +294,5 @@ def through(a, b, c) -> tuple[Any, Any]:
 
 def _direction(make, params):
     """A direction from a function of the floating leaves of the parameters."""
-    moving, fixed = trees.split(params)
+    moving, fixed = trees.some(params, "the parameters")
     return trees.join(None if fixed is None else fixed.zeros(), make(moving))

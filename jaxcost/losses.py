@@ -2,7 +2,8 @@
 
 Of outputs in (0, 1), for `f = network.feedforward`: `quadratic`, `absolute`, `cross_entropy`.
 Of the weighted inputs z of the last layer, for `f = network.logits`: `sigmoid_cross_entropy` (the same number as
-`cross_entropy`, finite where outputs saturate), `softmax_cross_entropy`, `hinge`.
+`cross_entropy`, finite where outputs saturate), `softmax_cross_entropy`, `hinge`. `cost.Cost` refuses one of these for
+the other's network.
 Any function `loss(a, y) -> number` serves as well.
 """
 
@@ -10,6 +11,10 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.scipy.special import xlog1py, xlogy
+
+from jaxcost import checks
+
+SHARES, INPUTS = "outputs in (0, 1)", "weighted inputs"  # what a loss may want, and the kit's networks give
 
 
 def quadratic(a, y) -> jax.Array:
@@ -32,7 +37,7 @@ def quadratic(a, y) -> jax.Array:
         >>> print(f"{quadratic(shrug, y):.2f} {(shrug[3] - y[3]) ** 2:.2f}")
         0.90 0.81
     """
-    _alike(a, y)
+    a, y = _alike(a, y)
     return optax.squared_error(a, y).sum()
 
 
@@ -43,7 +48,7 @@ def absolute(a, y) -> jax.Array:
         >>> print(f"{absolute(jnp.array([0.2, 0.9]), jnp.array([0.0, 1.0])):.1f}")
         0.3
     """
-    _alike(a, y)
+    a, y = _alike(a, y)
     return jnp.abs(a - y).sum()
 
 
@@ -57,7 +62,7 @@ def cross_entropy(a, y) -> jax.Array:
         >>> print(f"{cross_entropy(jnp.array([0.5, 0.5]), jnp.array([0.0, 1.0])):.4f}")  # 2 ln 2
         1.3863
     """
-    _alike(a, y)
+    a, y = _alike(a, y)
     return -(xlogy(y, a) + xlog1py(1 - y, -a)).sum()
 
 
@@ -68,7 +73,7 @@ def sigmoid_cross_entropy(z, y) -> jax.Array:
         >>> print(f"{sigmoid_cross_entropy(jnp.array([100.0]), jnp.array([0.0])):.0f}")
         100
     """
-    _alike(z, y)
+    z, y = _alike(z, y)
     return optax.sigmoid_binary_cross_entropy(z, y).sum()
 
 
@@ -79,7 +84,9 @@ def softmax_cross_entropy(z, y) -> jax.Array:
         >>> print(f"{softmax_cross_entropy(jnp.zeros(10), jnp.eye(10)[3]):.4f}")  # ln 10
         2.3026
     """
-    _alike(z, y)
+    z, y = _alike(z, y)
+    if not jnp.ndim(z):
+        raise ValueError("one output without an axis of classes, expected a list of them, [classes]")
     return optax.softmax_cross_entropy(z, y)
 
 
@@ -90,15 +97,40 @@ def hinge(z, y) -> jax.Array:
         >>> print(f"{hinge(jnp.array([2.0, -0.5]), jnp.array([1.0, 0.0])):.1f}")
         0.5
     """
-    _alike(z, y)
+    z, y = _alike(z, y)
     return optax.hinge_loss(z, 2 * y - 1).sum()
 
 
-def _alike(a, y):
-    """Refuse to broadcast labels against outputs.
+cross_entropy.wants = SHARES
+sigmoid_cross_entropy.wants = softmax_cross_entropy.wants = hinge.wants = INPUTS
+
+
+def fit(f, loss) -> None:
+    """Make sure that a loss does not want other outputs than one of the kit's networks gives.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: it does, as a softmax of sigmoids would be.
+
+    Example:
+        >>> from jaxcost import network
+        >>> fit(network.feedforward, hinge)
+        Traceback (most recent call last):
+        ...
+        ValueError: loss=hinge of weighted inputs, and f gives outputs in (0, 1); expected f=network.logits
     """
+    gives, wants = getattr(f, "gives", None), getattr(loss, "wants", None)
+    if (gives, wants) in ((SHARES, INPUTS), (INPUTS, SHARES)):
+        right = "logits" if wants == INPUTS else "feedforward"
+        raise ValueError(f"loss={loss.__name__} of {wants}, and f gives {gives}; expected f=network.{right}")
+
+
+def _alike(a, y):
+    """The outputs and the desired ones; labels are not broadcast against outputs.
+
+    Raises:
+        ValueError: they are no numbers, or the shapes differ.
+    """
+    a, y = (jnp.asarray(checks.real(name, value)) for name, value in (("outputs", a), ("desired outputs", y)))
     if jnp.shape(a) != jnp.shape(y):
         raise ValueError(f"outputs have shape {jnp.shape(a)} and desired outputs {jnp.shape(y)}, expected one shape")
+    return (value if jnp.issubdtype(value.dtype, jnp.floating) else value.astype(float) for value in (a, y))

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from jaxcost import checks, losses
 from jaxcost.engine import trees
 
 
@@ -38,25 +40,33 @@ def init(key, sizes=(784, 16, 16, 10), *, scale=None) -> Params:
         `Params`, of jax's default type, float32.
 
     Raises:
-        ValueError: fewer than two sizes, or one that is not positive.
+        ValueError: fewer than two sizes, or one that is not positive, or a standard deviation that is negative.
 
     Example:
         >>> size(init(jax.random.key(0)))
         13002
     """
-    if len(sizes) < 2 or min(sizes) < 1:
-        raise ValueError(f"sizes are {tuple(sizes)}, expected two or more positive numbers of neurons")
-    return _init(key, tuple(sizes), scale)
+    key = checks.key("key", key)
+    sizes = sizes.tolist() if isinstance(sizes, np.ndarray) else sizes
+    if not isinstance(sizes, tuple | list) or len(sizes) < 2:
+        raise ValueError(f"sizes={checks.shown(sizes)}, expected two or more positive numbers of neurons")
+    sizes = tuple(checks.whole(f"sizes[{i}]", size, 1, checks.MOST) for i, size in enumerate(sizes))
+    return _init(key, sizes, None if scale is None else [_deviation(scale, n) for n in sizes[:-1]])
 
 
-@partial(jax.jit, static_argnames=("sizes", "scale"))
-def _init(key, sizes, scale):
+def _deviation(scale, n):
+    found = checks.function("scale", scale)(n)
+    return found if isinstance(found, jax.core.Tracer) else checks.number(f"scale({n})", found, 0)
+
+
+@partial(jax.jit, static_argnames="sizes")
+def _init(key, sizes, deviations):
     layers = list(itertools.pairwise(sizes))
     shapes = Params(tuple(jnp.zeros((to, from_)) for from_, to in layers), tuple(jnp.zeros(to) for _, to in layers))
     flat, unravel = ravel_pytree(shapes)
     w, b = unravel(jax.random.normal(key, flat.shape))  # one draw compiles sooner than one a leaf
-    if scale:
-        w = tuple(leaf * scale(from_) for leaf, (from_, _) in zip(w, layers, strict=True))
+    if deviations is not None:
+        w = tuple(leaf * deviation for leaf, deviation in zip(w, deviations, strict=True))
     return Params(w, b)
 
 
@@ -72,6 +82,9 @@ def feedforward(x, w, b) -> jax.Array:
 
     Returns:
         The guess, `[10]`, each number in (0, 1).
+
+    Raises:
+        ValueError: the shapes of image, weights and biases do not fit each other; names the layer.
 
     Example:
         >>> p = init(jax.random.key(0))
@@ -98,12 +111,15 @@ def mlp(hidden=jax.nn.sigmoid, output=None) -> Callable:
     Returns:
         A function for `cost.Cost`. `mlp(jax.nn.sigmoid, jax.nn.sigmoid)` computes what `feedforward` does.
 
+    Raises:
+        ValueError: an activation is no function.
+
     Example:
         >>> f, p = mlp(jnp.tanh), init(jax.random.key(0), (784, 32, 10))
         >>> f(jnp.zeros(784), *p).shape, f is mlp(jnp.tanh)
         ((10,), True)
     """
-    return _mlp(hidden, output)
+    return _mlp(checks.function("hidden", hidden), output if output is None else checks.function("output", output))
 
 
 @cache  # the same activations give the same function, so that what is compiled for it is found again
@@ -112,17 +128,31 @@ def _mlp(hidden, output):
         z = _weighted_input(x, w, b, hidden)
         return z if output is None else output(z)
 
+    f.gives = losses.INPUTS if output is None else losses.SHARES if output in (jax.nn.sigmoid, jax.nn.softmax) else None
     return f
 
 
+feedforward.gives, logits.gives = losses.SHARES, losses.INPUTS  # what a loss may want
+
+
 def _weighted_input(x, w, b, hidden):
-    *layers, (w_last, b_last) = zip(w, b, strict=True)
-    a = x
-    for w_layer, b_layer in layers:
-        a = hidden(w_layer @ a + b_layer)
-    return w_last @ a + b_last
+    if not isinstance(w, tuple | list) or not isinstance(b, tuple | list) or len(w) != len(b) or not w:
+        raise ValueError(f"parameters {trees.shapes({'w': w, 'b': b})}; expected lists w and b, one entry a layer")
+    a = z = checks.real("x", x)
+    for i, (w_layer, b_layer) in enumerate(zip(w, b, strict=True)):
+        w_layer, b_layer = checks.real(f"w[{i}]", w_layer), checks.real(f"b[{i}]", b_layer)
+        a = hidden(z) if i else a
+        if a.ndim != 1 or w_layer.ndim != 2 or w_layer.shape != (*b_layer.shape, *a.shape):
+            shapes = f"w {list(w_layer.shape)}, b {list(b_layer.shape)} and inputs {list(a.shape)}"
+            raise ValueError(f"layer {i} has the shapes {shapes}, expected [to, from], [to] and [from]")
+        z = w_layer @ a + b_layer
+    return z
 
 
 def size(params) -> int:
-    """Number of floating numbers in any parameter tree, which is what may move; 13,002 for 784-16-16-10."""
-    return sum(leaf.size for leaf in jax.tree.leaves(trees.moving(params)))
+    """Number of floating numbers in any parameter tree, which is what may move; 13,002 for 784-16-16-10.
+
+    Raises:
+        ValueError: there are none.
+    """
+    return sum(leaf.size for leaf in jax.tree.leaves(trees.some(params, "the parameters")[0]))

@@ -1,9 +1,12 @@
 """Figures, drawn on axes that the caller gives, from results alone. Imported only by scripts."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+from jaxcost import checks
 
 COLOURS = "viridis"  # perceptually uniform, and falls in lightness in print as C does
 MEASURES = {  # titles, and for those that span decades up to where a logarithmic axis of them is linear
@@ -27,7 +30,11 @@ def norm(values) -> Normalize:
     """A colour scale over the finite values.
 
     Logarithmic where they span more than a factor of LOG_FROM and most of them lie in the lower half of it.
+
+    Raises:
+        ValueError: the values are no numbers.
     """
+    values = checks.numbers("values", values)
     finite = values[np.isfinite(values)]
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
     wide = low > 0 and high / low > LOG_FROM and np.median(finite) < high / 2
@@ -44,8 +51,17 @@ def contour(ax, plane, minima=None, grid_only=None, *, bar=True, scale=None) -> 
         grid_only: another, to mark in white: those that `critical.settle` found to be none of C.
         bar: draw a colour bar, in units of C.
         scale: a `norm` to share between planes, or None for one of this plane's own.
+
+    Raises:
+        ValueError: the plane is no slice of two axes, or another argument is not what it should be; here and below.
     """
-    values = np.where(np.isfinite(plane.values), plane.values, np.nan)
+    values, ax, bar = _values(plane, 2), _axes(ax), checks.flag("bar", bar)
+    for name, marked in (("minima", minima), ("grid_only", grid_only)):
+        if marked is not None and not (hasattr(marked, "indices") and hasattr(marked, "passes")):
+            raise ValueError(f"{name}={checks.shown(marked)}, expected None or a Minima")
+    if not isinstance(scale, Normalize | None):
+        raise ValueError(f"scale={checks.shown(scale)}, expected None or a norm")
+    values = np.where(np.isfinite(values), values, np.nan)
     scale = scale or norm(values)
     mesh = ax.pcolormesh(
         plane.alphas, plane.betas, values.T, norm=scale, cmap=COLOURS, shading="nearest", rasterized=True
@@ -83,8 +99,11 @@ def contour(ax, plane, minima=None, grid_only=None, *, bar=True, scale=None) -> 
 
 def surface(ax, plane) -> None:
     """A plane as a 3-D surface, on axes made with `projection="3d"`."""
+    values, ax = _values(plane, 2), _axes(ax)
+    if not hasattr(ax, "plot_surface"):
+        raise ValueError(f"ax={checks.shown(ax)}, expected axes made with projection='3d'")
     alphas, betas = np.meshgrid(plane.alphas, plane.betas, indexing="ij")
-    values = np.where(np.isfinite(plane.values), plane.values, np.nan)
+    values = np.where(np.isfinite(values), values, np.nan)
     ax.plot_surface(
         alphas,
         betas,
@@ -103,11 +122,12 @@ def surface(ax, plane) -> None:
 
 def line(ax, slice_, label=None, **style) -> None:
     """C along a line, with its noise floor as a band (seldom wide enough to see)."""
-    (drawn,) = ax.plot(slice_.alphas, slice_.values, label=label, **style)
+    values, ax = _values(slice_, 1), _axes(ax, label)
+    (drawn,) = ax.plot(slice_.alphas, values, label=label, **style)
     ax.fill_between(
         slice_.alphas,
-        slice_.values - slice_.floor,
-        slice_.values + slice_.floor,
+        values - slice_.floor,
+        values + slice_.floor,
         color=drawn.get_color(),
         alpha=0.3,
         lw=0,
@@ -118,7 +138,10 @@ def line(ax, slice_, label=None, **style) -> None:
 
 def band(ax, steps, values, label=None, **style) -> None:
     """A quantity by step: one curve, or of an ensemble `[networks, records]` the median between its extremes."""
-    values = np.atleast_2d(values)
+    steps, values = checks.numbers("steps", steps, 1), np.atleast_2d(checks.numbers("values", values))
+    if values.ndim != 2 or values.shape[1] != len(steps) or not len(values):
+        raise ValueError(f"values {list(values.shape)} at {len(steps)} steps, expected [steps] or [networks, steps]")
+    ax = _axes(ax, label)
     (drawn,) = ax.plot(steps, np.median(values, 0), label=label, **style)
     if len(values) > 1:
         ax.fill_between(steps, values.min(0), values.max(0), color=drawn.get_color(), alpha=0.2, lw=0)
@@ -129,7 +152,11 @@ def medians(ax, x, summaries, label=None, **style) -> Line2D:
 
     The summaries are `statistics.Summary`s, or `statistics.Interval`s of other numbers than medians.
     """
-    middle, low, high = np.array([s[:3] for s in summaries], float).T
+    ax, x = _axes(ax, label), checks.numbers("x", x, 1)
+    known = isinstance(summaries, list | tuple) and all(isinstance(one, tuple) for one in summaries)
+    if not known or len(summaries) != len(x) or not len(x):
+        raise ValueError(f"summaries={checks.shown(summaries)} at {len(x)} x, expected a list of as many")
+    middle, low, high = checks.numbers("summaries", [one[:3] for one in summaries], 2).T
     (drawn,) = ax.plot(x, middle, label=label, **style)
     known = np.isfinite(low) & np.isfinite(high)
     ax.fill_between(x, low, high, where=known, color=drawn.get_color(), alpha=0.2, lw=0)
@@ -138,6 +165,11 @@ def medians(ax, x, summaries, label=None, **style) -> Line2D:
 
 def trajectory(ax, coordinates, off=None) -> None:
     """A training path over a plane: `coordinates` `[steps, 2]`, each step as large as its distance `off` the plane."""
+    ax, coordinates = _axes(ax), checks.numbers("coordinates", coordinates, 2)
+    off = None if off is None else checks.numbers("off", off, 1)
+    if coordinates.shape[1] != 2 or not len(coordinates) or (off is not None and len(off) != len(coordinates)):
+        found = f"{list(coordinates.shape)}, off {None if off is None else list(off.shape)}"
+        raise ValueError(f"coordinates {found}, expected [steps, 2] and None or [steps]")
     ax.plot(*coordinates.T, color="white", lw=0.8)
     size = 10 if off is None else 4 + 60 * off / max(off.max(), 1e-12)
     ax.scatter(*coordinates.T, s=size, color="tab:red", edgecolors="white", linewidths=0.5, zorder=3)
@@ -145,7 +177,27 @@ def trajectory(ax, coordinates, off=None) -> None:
 
 def image(ax, x, title="", **style) -> None:
     """One image `[pixels]`, square, black on white, with a title."""
+    ax, x = _axes(ax, title), checks.numbers("x", x, 1)
     side = round(len(x) ** 0.5)
+    if not side or len(x) % side:
+        raise ValueError(f"x of {len(x)} pixels, expected as many as fill rows of {side}")
     ax.imshow(np.reshape(x, (side, -1)), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
     ax.set_title(title, fontsize="x-small", **style)
     ax.set_axis_off()
+
+
+def _axes(ax, text=None):
+    if not isinstance(text, str | None):
+        raise ValueError(f"label or title {checks.shown(text)}, expected text")
+    if not isinstance(ax, Axes):
+        raise ValueError(f"ax={checks.shown(ax)}, expected axes of matplotlib, one alone")
+    return ax
+
+
+def _values(slice_, k):
+    """The values of a slice of k axes."""
+    axes, values = getattr(slice_, "axes", None), getattr(slice_, "values", None)
+    if not isinstance(axes, tuple) or len(axes) != k or np.shape(values) != tuple(map(len, axes)):
+        found = type(slice_).__name__ if not isinstance(axes, tuple) else f"a slice of {len(axes)} axes"
+        raise ValueError(f"{found}, expected a Slice of {k} with a value at each point")
+    return checks.numbers("values", values, k)

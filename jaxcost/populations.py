@@ -31,7 +31,7 @@ class Population(NamedTuple):
         floor: rounding noise of the values, in units of C: the largest of all draws (`floor`).
         at_nodes: None, or C at Chebyshev nodes along the same axes, `[draws, ...]`.
         hessians: None, or exact Hessians in the slice on a coarser grid, `[draws, points, k, k]`.
-        curvature_floor: rounding noise of these, the largest of all draws (`slices.curvature_floor`).
+        curvature_floor: rounding noise of these, the largest of all draws (`floors.of_curvature`).
         frames: None, or where each slice lies.
     """
 
@@ -105,7 +105,7 @@ def derivatives(C, frames, points, *, memory=MEMORY, progress=True) -> tuple[np.
 
 
 def floor(C, frames, points, values) -> float:
-    """Rounding noise of the values of many slices, judged together: that of the worst (`slices.floor`).
+    """Rounding noise of the values of many slices, judged together: that of the worst (`floors.of_values`).
 
     Together they are compared with float64 at no fewer points than one slice is, and each at some.
 
@@ -118,14 +118,38 @@ def floor(C, frames, points, values) -> float:
     Returns:
         A number in units of C; 0 where no value is finite.
     """
+    return _judged(C, frames, points, values)
+
+
+def curvature_floor(C, frames, points, hessians) -> float:
+    """Rounding noise of exact Hessians in many slices, judged together (`floors.of_curvature`).
+
+    Of more than two dozen slices those with the largest Hessians are compared with float64, and some of the others.
+
+    Args:
+        C: a `cost.Cost`.
+        frames: as in `evaluate`.
+        points: coordinates, `[m, k]`.
+        hessians: `[draws, m, k, k]`, as `derivatives` computed them there.
+
+    Returns:
+        A number in units of C per squared unit of coordinate; 0 where no Hessian is finite.
+    """
+    size = np.abs(np.nan_to_num(hessians, posinf=0, neginf=0)).max((1, 2, 3))
+    evenly = np.linspace(0, len(frames) - 1, COMPARED).astype(int)
+    some = np.unique([*evenly, *np.argsort(size)[-LARGEST:]])
+    return _judged(C, [frames[i] for i in some], points, hessians[some])
+
+
+def _judged(C, frames, points, results):
+    """The floor of values, or of Hessians: each slice is compared with float64 at some points, together at as many."""
     count, largest = (math.ceil(number / len(frames)) for number in (COMPARED, LARGEST))
     found = []
-    for i, (frame, of_slice) in enumerate(zip(frames, values, strict=True)):
+    for i, (frame, of_slice) in enumerate(zip(frames, results, strict=True)):
         moving, (C_moving, _) = frame.moving(), cost.split(C, frame.origin)
-        points = coordinates.points_on(moving, points)
         options = {"count": count, "largest": largest, "first": i * count}
-        found.append(noise.floor(C_moving, moving, points, np.asarray(of_slice), **options))
-    return float(np.nanmax([*found, 0]))
+        found.append(noise.compare(C_moving, moving, coordinates.points_on(moving, points), of_slice, **options))
+    return float(np.nanmax([noise.judge(found), 0]))
 
 
 def grid(C, frames, axes, **options) -> Population:
@@ -182,10 +206,11 @@ def zoom(C, frames, half_widths, *, points=101, nodes=0, bends=0, **options) -> 
     units = (np.linspace(-1, 1, points), chebyshev_nodes(nodes))
     parts = [np.concatenate(both) for both in zip(*map(scaled, units), strict=True)]
     values = np.split(evaluate(C, frames, np.concatenate(parts), **options), len(half_widths), axis=1)
-    hessians = [None] * len(half_widths)
+    hessians, floors = [None] * len(half_widths), [0.0] * len(half_widths)
     if bends:
-        some = np.concatenate(scaled(np.linspace(-1, 1, bends)))
-        hessians = np.split(derivatives(C, frames, some, **options)[2], len(half_widths), axis=1)
+        some = scaled(np.linspace(-1, 1, bends))
+        hessians = np.split(derivatives(C, frames, np.concatenate(some), **options)[2], len(half_widths), axis=1)
+        floors = [curvature_floor(C, frames, *of_scale) for of_scale in zip(some, hessians, strict=True)]
     return [
         Population(
             axes=(half_width * np.linspace(-1, 1, points),) * k,
@@ -193,9 +218,12 @@ def zoom(C, frames, half_widths, *, points=101, nodes=0, bends=0, **options) -> 
             floor=floor(C, frames, part, of_scale),
             at_nodes=of_scale[:, points**k :].reshape(-1, *(nodes,) * k) if nodes else None,
             hessians=bent,
+            curvature_floor=bent_floor,
             frames=tuple(frames),
         )
-        for half_width, part, of_scale, bent in zip(half_widths, parts, values, hessians, strict=True)
+        for half_width, part, of_scale, bent, bent_floor in zip(
+            half_widths, parts, values, hessians, floors, strict=True
+        )
     ]
 
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxcost import cost
+from jaxcost import checks, cost
 from jaxcost.directions import Frame
-from jaxcost.engine import coordinates, noise, quantities, sweep
+from jaxcost.engine import asked, coordinates, noise, quantities, sweep
 from jaxcost.engine.program import MEMORY
 
 
@@ -54,11 +54,11 @@ class Slice(NamedTuple):
     @property
     def betas(self) -> np.ndarray:
         """Coordinates along the second direction."""
-        return self.axes[1]
+        return asked.axis(self, 1)
 
     def at(self, s) -> Any:
         """The parameters at coordinates s, `[k]`: a tuple of C's arguments."""
-        return self.frame.at(s)
+        return asked.located(self).at(s)
 
 
 def line(C, origin, u, alphas, **options) -> Slice:
@@ -110,7 +110,7 @@ def plane(C, origin, u, v, alphas, betas, **options) -> Slice:
 
 def grid(
     C, origin, directions, axes, *, standard_error=False, per_class=False, per_image=False, accuracy=False,
-    memory=MEMORY, resume_file=None, progress=True,
+    memory=MEMORY, resume_file=None, resume_elsewhere=False, progress=True,
 ) -> Slice | tuple[Slice, ...]:  # fmt: skip
     """C on a grid of any dimension k. Says beforehand how long a long one takes, and shows its progress.
 
@@ -125,6 +125,8 @@ def grid(
         accuracy: keep the share of images whose largest output is the desired one.
         memory: bytes to be taken beyond images and parameters, and beyond what is kept.
         resume_file: path of an .npz for finished points: the same call takes up there what was stopped.
+        resume_elsewhere: go on also with a file begun on another machine, with other versions or blocks; the last bits
+            may then be those of either.
         progress: show progress, and say how long a long evaluation takes.
 
     Returns:
@@ -132,23 +134,21 @@ def grid(
         them, from one pass over the points.
 
     Raises:
-        ValueError: a direction does not fit the origin; an axis is not a non-empty list of numbers; the images have no
-            classes; the memory is too little; or the file belongs to another slice.
+        ValueError: a direction does not fit the origin, is 0 or not finite; an axis is not a non-empty list of numbers;
+            the images have no classes; the memory is too little; or the file belongs to another slice.
     """
-    frame = Frame(origin, tuple(directions))
-    moving = frame.moving()
+    options = asked.options(memory, resume_file, resume_elsewhere, progress)
+    frame, moving = asked.frame(origin, directions)
     axes = coordinates.axes_on(moving, axes)
     points = coordinates.product(axes)
     Cs = _costs(C, origin)
-    detailed = standard_error or per_class or per_image or accuracy
-    classes = max(map(quantities.number_of_classes, Cs)) if per_class or accuracy else 0
-    quantity = quantities.Detailed(classes * per_class, per_image, accuracy) if detailed else quantities.VALUES
-    found = sweep.over_points(quantity, Cs, moving, points, memory=memory, resume_file=resume_file, progress=progress)
+    quantity = quantities.detailed(Cs, standard_error, per_class, per_image, accuracy)
+    found = sweep.over_points(quantity, Cs, moving, points, **options)
     norms, cosines = coordinates.lengths(moving.directions)
     shape = tuple(map(len, axes))
     slices = []
     for one, kept in zip(Cs, found, strict=True):
-        kept = dict(kept) if detailed else {"values": kept}
+        kept = dict(kept) if isinstance(kept, dict) else {"values": kept}
         values = kept.pop("values")
         slices.append(
             Slice(
@@ -173,7 +173,7 @@ def evaluate(C, origin, directions, points, **options) -> np.ndarray:
         origin: tuple of C's arguments; of a `Slice` origin and directions are `*slice.frame`.
         directions: k tuples like it, here and below.
         points: coordinates, `[m, k]`, here and below.
-        **options: `memory`, `resume_file` and `progress`, as of `grid`; here and below.
+        **options: `memory`, `resume_file`, `resume_elsewhere` and `progress`, as of `grid`; here and below.
 
     Returns:
         `[m]`, a numpy array; of several costs a tuple of them.
@@ -203,36 +203,18 @@ def derivatives(C, origin, directions, points, **options) -> tuple:
 
 
 def _over_points(quantity, C, origin, directions, points, options):
-    moving = Frame(origin, tuple(directions)).moving()
-    points = coordinates.points_on(moving, points)
+    options, (moving, points) = asked.options(**options), asked.points(origin, directions, points)
     return _as_given(C, sweep.over_points(quantity, _costs(C, origin), moving, points, **options))
 
 
-def floor(C, origin, directions, points, values) -> float:
-    """Rounding noise of values of C that were computed at points of a slice, in whatever way, in units of C.
-
-    floor = max(4 max_i |values_i - C64(P(s_i))|, eps max_i |values_i|)
-
-    where i runs over 24 of the points, those of the largest costs among them, and C64 is the plain cost in float64 with
-    nothing hoisted. A `Slice` has its own already.
-
-    Args:
-        C: a `cost.Cost`.
-        origin: tuple of C's arguments.
-        directions: k tuples like it.
-        points: coordinates, `[m, k]`.
-        values: `[m]`.
+def plan(
+    C, origin, directions, points, *, derivatives=False, standard_error=False, per_class=False, per_image=False,
+    accuracy=False, memory=MEMORY,
+) -> sweep.Plan:  # fmt: skip
+    """What `evaluate` will take, `derivatives`, or `grid` with these options, from the time of a few points.
 
     Returns:
-        A number; NaN if none of the values is finite.
-    """
-    moving = Frame(origin, tuple(directions)).moving()
-    points = coordinates.points_on(moving, points)
-    return noise.floor(*_costs(C, origin), moving, points, np.asarray(values))
-
-
-def plan(C, origin, directions, points, *, memory=MEMORY) -> sweep.Plan:
-    """What `evaluate` will take, from the time of two points.
+        A `sweep.Plan`: seconds, bytes of memory, and bytes of the results that are kept.
 
     Example:
         >>> import jax
@@ -242,9 +224,13 @@ def plan(C, origin, directions, points, *, memory=MEMORY) -> sweep.Plan:
         >>> print(plan(C, params, (u,), np.zeros((1_000_000, 1))))  # doctest: +ELLIPSIS
         1,000,000 points x 2,000 images: about ... MB, 2,000 images together
     """
-    moving = Frame(origin, tuple(directions)).moving()
-    points = coordinates.points_on(moving, points)
-    return sweep.plan(quantities.VALUES, _costs(C, origin), moving, points, memory=memory)
+    memory, (moving, points) = asked.options(memory)["memory"], asked.points(origin, directions, points)
+    detailed = standard_error, per_class, per_image, accuracy
+    if checks.flag("derivatives", derivatives) and any(detailed):
+        raise ValueError("derivatives=True with what `grid` keeps, expected one or the other")
+    Cs = _costs(C, origin)
+    quantity = quantities.DERIVATIVES if derivatives else quantities.detailed(Cs, *detailed)
+    return sweep.plan(quantity, Cs, moving, points, memory=memory)
 
 
 def check(C, slice_) -> None:
@@ -264,8 +250,7 @@ def check(C, slice_) -> None:
         ...
         ValueError: C is 2.7... at [0.0], and the slice 2.7...: a slice of another cost, or of other images
     """
-    if slice_.frame is None:
-        raise ValueError("the slice does not know where it lies (frame=None), expected one made by `slices`")
+    cost.checked(C), asked.located(slice_)
     finite = np.argwhere(np.isfinite(slice_.values))
     if not len(finite):
         return

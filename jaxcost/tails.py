@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from jaxcost import checks
+
 
 class Tail(NamedTuple):
     """The lowest draws of a measure, fitted by a generalised Pareto distribution (`lower_tail`).
@@ -35,8 +37,11 @@ class Tail(NamedTuple):
 
         Beyond the threshold the tail says nothing; there it is the share that lies below the threshold. Minus infinity
         below the end.
+
+        Raises:
+            ValueError: the values are no real numbers.
         """
-        depths = np.maximum(self.threshold - np.asarray(values, np.float64), 0)
+        depths = np.maximum(self.threshold - checks.numbers("values", values), 0)
         found = stats.genpareto.logsf(depths, self.shape, 0, self.scale) / math.log(10) + math.log10(self.share)
         return found if np.ndim(values) else float(found)
 
@@ -56,7 +61,8 @@ def lower_tail(draws, share=0.05) -> Tail:
         `Tail`.
 
     Raises:
-        ValueError: the share is not in (0, 1), or fewer than 5 different draws lie in the tail.
+        ValueError: the share is not in (0, 1), the draws are not a list of finite numbers, or fewer than 5 different
+            ones lie in the tail.
 
     Example:
         >>> draws = 2 + np.linspace(0, 1, 20001) ** 0.5  # the share (c - 2)^2 lies below c
@@ -64,10 +70,9 @@ def lower_tail(draws, share=0.05) -> Tail:
         >>> print(f"ends at {tail.end:.1f}; 10^{tail.log10_share(2.05):.1f} lie below 2.05")
         ends at 2.0; 10^-2.6 lie below 2.05
     """
-    if not 0 < share < 1:
-        raise ValueError(f"share={share}, expected a number between 0 and 1")
-    draws = np.asarray(draws, np.float64)
-    threshold = np.quantile(draws, share)
+    share = checks.number("share", share, 0, 1, above=True, below=True)
+    draws = checks.numbers("draws", draws, 1, finite=True)
+    threshold = np.quantile(draws, share) if len(draws) else math.nan
     depths = threshold - draws[draws < threshold]
     if len(np.unique(depths)) < 5:
         raise ValueError(
@@ -90,15 +95,19 @@ def share_of_largest(values, part) -> float | np.ndarray:
         A number in (0, 1], or an array like `part`.
 
     Raises:
-        ValueError: a value is negative or NaN, or all are 0.
+        ValueError: the values are no list, one is negative or not finite, or all are 0; or a part is not in (0, 1].
 
     Example:
         >>> share_of_largest([1, 1, 1, 1, 6], 0.2)
         0.6
     """
-    largest = np.sort(np.asarray(values, np.float64))[::-1]
+    largest = np.sort(checks.numbers("values", values, 1, finite=True))[::-1]
     if not (largest >= 0).all() or not largest.sum() > 0:
-        raise ValueError(f"values of {largest.min()} to {largest.max()}, expected none negative and some above 0")
+        found = f"{largest[-1]} to {largest[0]}" if len(largest) else "no length"
+        raise ValueError(f"values of {found}, expected none negative and some above 0")
+    parts = checks.numbers("part", part)
+    if not ((parts > 0) & (parts <= 1)).all():
+        raise ValueError(f"part={checks.shown(part)}, expected a number in (0, 1], or an array of such")
     held = np.cumsum(largest) / largest.sum()
-    found = held[np.maximum(1, np.round(np.asarray(part) * len(largest))).astype(int) - 1]
+    found = held[np.maximum(1, np.round(parts * len(largest))).astype(int) - 1]
     return found if np.ndim(part) else float(found)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from jaxcost import checks
 from jaxcost.engine import trees
 
 
@@ -42,15 +43,19 @@ def principal(trajectory, k=2) -> Principal:
         A `Principal`.
 
     Raises:
-        ValueError: there are not more than k steps, or they do not vary; or these are no steps at all.
+        ValueError: there are not more than k steps, or they do not vary; a step is not finite; or these are no steps at
+            all.
     """
-    trajectory = _stacked(trajectory)
+    trajectory, k = _stacked(trajectory), checks.whole("k", k)
     matrix = _matrix(trajectory)
-    if not 1 <= k < len(matrix):
+    if k >= len(matrix):
         raise ValueError(f"k={k} directions of {len(matrix)} steps, expected 1 to {len(matrix) - 1}")
+    if not np.isfinite(matrix).all():
+        first = np.flatnonzero(~np.isfinite(matrix).all(1))[0]
+        raise ValueError(f"step {first} of {len(matrix)} is not finite, expected those before training diverged")
     _, s, rows = np.linalg.svd(matrix - matrix.mean(0), full_matrices=False)
     if not s[k - 1] > 1e-6 * s[0]:
-        raise ValueError(f"the steps do not vary along {k} directions: singular values {s[:k]}")
+        raise ValueError(f"the steps do not vary along {k} directions, expected singular values above 0: {s[:k]}")
     last = trees.pick(trajectory, -1)
     moving, fixed = trees.split(last)
     flat, unravel = ravel_pytree(moving)
@@ -69,7 +74,11 @@ def coordinates(trajectory, origin, directions) -> tuple[np.ndarray, np.ndarray]
         directions: k tuples like it, neither orthogonal nor of length 1 by need, but independent.
 
     Returns:
-        `(coordinates, off)`, `[steps, k]` and `[steps]`, float64.
+        `(coordinates, off)`, `[steps, k]` and `[steps]`, float64; NaN of a network that is not finite.
+
+    Raises:
+        ValueError: the networks or directions are not like the origin; or the directions are not independent, or not
+            finite.
 
     Example:
         >>> steps = (jnp.array([[1.0, 2.0, 5.0]]),)
@@ -78,9 +87,25 @@ def coordinates(trajectory, origin, directions) -> tuple[np.ndarray, np.ndarray]
         >>> here.round(6).tolist(), off.round(6).tolist()
         ([[0.5, 2.0]], [5.0])
     """
+    trajectory = _stacked(trajectory)
+    trees.some(origin, "the origin")
+    if not isinstance(directions, list | tuple) or not directions:
+        raise ValueError(f"directions={checks.shown(directions)}, expected a list of one or more")
+    alike = {f"direction {i}": direction for i, direction in enumerate(directions)}
+    for name, tree in (alike | {"a network": trees.pick(trajectory, 0)}).items():
+        trees.fitted(tree, origin, name)
     basis = np.stack([_vector(direction) for direction in directions], 1)
-    away = _matrix(_stacked(trajectory)) - _vector(origin)
-    here = np.linalg.lstsq(basis, away.T, rcond=None)[0].T
+    away = _matrix(trajectory) - _vector(origin)
+    finite = np.isfinite(away).all(1)
+    rank = (
+        np.linalg.matrix_rank(basis / np.linalg.norm(basis, axis=0))
+        if np.isfinite(basis).all() and basis.any(0).all()
+        else 0
+    )
+    if rank < basis.shape[1]:
+        raise ValueError(f"{basis.shape[1]} directions span {rank} dimensions, expected independent ones, all finite")
+    here = np.full((len(away), basis.shape[1]), np.nan)
+    here[finite] = np.linalg.lstsq(basis, away[finite].T, rcond=None)[0].T
     return here, np.linalg.norm(away - here @ basis.T, axis=1)
 
 
@@ -99,10 +124,12 @@ def _stacked(trajectory):
     Raises:
         ValueError: it is a list of trees that are not alike, or its leaves have no common first axis.
     """
-    if isinstance(trajectory, list):
+    if isinstance(checks.tree("the trajectory", trajectory), list):
         structures = {jax.tree.structure(one) for one in trajectory}
         if len(structures) != 1:
             raise ValueError(f"a list of {len(trajectory)} networks of {len(structures)} structures, expected one")
+        for i, one in enumerate(trajectory):
+            trees.fitted(one, trajectory[0], f"network {i}", "network 0")
         stack = lambda *leaves: jnp.stack(leaves) if isinstance(leaves[0], float | trees.ARRAYS) else leaves[0]
         trajectory = jax.tree.map(stack, *trajectory)
     lengths = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(trees.moving(trajectory))}

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcost import cost, data, devices, network, slices
+from jaxcost import cost, data, devices, losses, network, slices
 from jaxcost.data import Images
 
 
@@ -192,8 +192,111 @@ def test_errors_come_at_trace_time_and_say_what_to_do():
 def test_a_block_is_a_positive_number_of_images():
     images, params = small()
     for block in (0, -5):
-        with pytest.raises(ValueError, match=f"block={block}, expected a positive number"):
+        with pytest.raises(ValueError, match=f"block={block}, expected a whole number, 1 or more"):
             cost.Cost(images, block=block)(*params)
+
+
+@pytest.mark.parametrize("block", [None, 1, 9])
+def test_without_images_there_is_no_cost(block):
+    images, params = small()
+    C = cost.Cost(images[:0], block=block)
+    for ask in (
+        lambda: C(*params),
+        lambda: C.per_image(*params),
+        lambda: cost.accuracy(C, params),
+        lambda: cost.output_distance(C, params),
+        lambda: slices.line(C, params, params, [0.0]),
+    ):
+        with pytest.raises(ValueError, match="C has no images, expected at least one"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda x, y: (x, y[:-1]),  # with blocks late images would get the labels of others
+        lambda x, y: (x[:-1], y),
+        lambda x, y: ({"pixels": x, "mask": x[1:]}, y),
+        lambda x, y: (x, y[0, 0]),
+        lambda x, y: (list(range(3)), y),
+        lambda x, y: (np.full(len(y), "text"), y),
+    ],
+)
+def test_x_and_y_are_of_as_many_images(cut):
+    images, _ = small()
+    with pytest.raises(ValueError, match=r"images of .*; expected arrays, the first axis of each one of the images"):
+        cost.Cost(Images(*cut(images.x, images.y)))
+
+
+@pytest.mark.parametrize("images", [None, {"x": 1, "y": 2}, (np.ones((3, 2)), np.ones((3, 1))), np.ones((3, 2))])
+def test_what_is_no_set_of_images_is_named(images):
+    with pytest.raises(ValueError, match=r"images=.*, expected data.Images, or another pytree with x and y"):
+        cost.Cost(images)
+
+
+def test_images_may_be_trees_and_are_as_many_as_their_leaves_are_long():
+    """Of a dict the length is the number of its names."""
+    images, params = small()
+    halves = Images({"left": images.x[:, :3], "right": images.x[:, 3:]}, images.y)
+    C = cost.Cost(halves, lambda x, w, b: network.feedforward(jnp.concatenate([x["left"], x["right"]]), w, b), block=9)
+    assert C.n == len(halves) == 23
+    np.testing.assert_allclose(C(*params), cost.Cost(images)(*params), rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", [losses.sigmoid_cross_entropy, losses.softmax_cross_entropy, losses.hinge])
+def test_a_loss_of_weighted_inputs_is_not_given_outputs_nor_the_other_way_round(loss):
+    images, _ = small()
+    for f in (network.feedforward, network.mlp(jnp.tanh, jax.nn.sigmoid), network.mlp(jax.nn.relu, jax.nn.softmax)):
+        with pytest.raises(ValueError, match=rf"loss={loss.__name__} of weighted inputs, .* expected f=network.logits"):
+            cost.Cost(images, f, loss)
+        cost.Cost(images, f, losses.cross_entropy)
+    for f in (network.logits, network.mlp(jnp.tanh)):
+        with pytest.raises(ValueError, match=r"loss=cross_entropy of outputs in .* expected f=network.feedforward"):
+            cost.Cost(images, f, losses.cross_entropy)
+        cost.Cost(images, f, loss)
+        cost.Cost(images, f, losses.quadratic)
+    cost.Cost(images, network.mlp(jnp.tanh, jax.nn.relu), loss)  # of whose outputs the kit knows nothing
+    cost.Cost(images, lambda x, w, b: network.feedforward(x, w, b), loss)
+
+
+def test_parameters_that_f_does_not_take_are_named():
+    images, params = small()
+    C, one = cost.Cost(images), cost.Cost(images, lambda x, p: p @ x, lambda a, y: a[0])
+    for ask, message in (
+        (lambda: C(params), r"1 parameters for f\(x, w, b\).*; expected C\(\*params\)"),
+        (lambda: C(*params, 1.0), r"3 parameters for f\(x, w, b\).*; expected C\(\*params\)"),
+        (lambda: cost.accuracy(one, params.w[0]), r"parameters float32\[5, 7\], expected a tuple of C's arguments"),
+        (lambda: cost.accuracy(one, {"p": params.w[0]}), "expected a tuple of C's arguments"),
+        (lambda: slices.line(one, [params.w[0]], [params.w[0]], [0.0]), "expected a tuple of C's arguments"),
+        (lambda: cost.accuracy(C.per_image, params), "C=<bound method .*, expected a cost.Cost"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ask()
+
+
+@pytest.mark.parametrize("c", [1j, "text", None, [1.0]])
+def test_a_loss_is_a_real_number(c):
+    images, params = small()
+    with pytest.raises(ValueError, match=r"expected (real numbers|one number for one image)"):
+        cost.Cost(images, loss=lambda a, y: c)(*params)
+
+
+def test_a_cost_is_a_pytree_of_anything():
+    """Jax puts what it likes in the place of leaves, which the constructor would refuse."""
+    images, params = small()
+    C = cost.Cost(images, network.logits, losses.hinge, block=9)
+    of = jax.tree.map(lambda leaf: leaf.shape[1:], C)
+    assert (of.images.x, of.f, of.loss, of.block) == ((7,), network.logits, losses.hinge, 9)
+    assert jax.tree.structure(jax.tree.map(lambda leaf: None, C)) != jax.tree.structure(C)
+    one = jax.tree.map(lambda leaf: leaf[0], C)
+    assert (one.images.x.shape, one.images.y.shape) == ((7,), (4,))
+    two = jax.tree.map(lambda *leaves: jnp.stack(leaves), C, C)
+    np.testing.assert_allclose(jax.vmap(lambda C: C(*params))(two), [C(*params)] * 2, rtol=1e-6)
+    only_x = jax.tree.map(lambda leaf: 0 if leaf.shape[-1] == 7 else None, C)
+    many = jax.tree.unflatten(jax.tree.structure(C), [jnp.stack([images.x] * 2), images.y])
+    np.testing.assert_allclose(jax.vmap(lambda C: C(*params), (only_x,))(many), [C(*params)] * 2, rtol=1e-6)
+    names = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(C)]
+    assert names == [".images.x", ".images.y"]
 
 
 # sizes as they are used
@@ -250,6 +353,16 @@ def test_it_is_nothing_at_the_origin_symmetric_and_no_longer_by_way_of_a_third()
     np.testing.assert_allclose(D, D.T, rtol=1e-5, atol=1e-6)
     for i, j, k in np.ndindex(3, 3, 3):
         assert D[i, k] <= D[i, j] + D[j, k] + 1e-6
+
+
+def test_it_is_one_of_split_parameters_too():
+    C, params = counted()
+    moving_C, moving = cost.split(C, params)
+    other = jax.tree.map(lambda leaf: 2 * leaf, moving)
+    D = cost.output_distance(moving_C, moving)
+    assert D(*moving) == 0
+    x = np.arange(12.0).reshape(3, 4)[:, :2]
+    np.testing.assert_allclose(D(*other), np.linalg.norm(x**2 - (0.5 * x) ** 2, axis=1).mean(), rtol=1e-6)
 
 
 def test_it_knows_nothing_of_labels_or_losses():

@@ -145,6 +145,20 @@ def test_a_finer_grid_neither_loses_nor_makes_a_minimum(name, turn, resolutions)
             assert max(distances.min(0).max(), distances.min(1).max()) < 1e-4
 
 
+def test_the_stairs_of_a_model_that_rounds_inside_itself_are_no_minima():
+    """Activations kept in float16: the grid sees hundreds of stairs, and float64 without them one bowl."""
+    stairs = lambda p: jnp.sum((p - 0.3).astype(jnp.float16) ** 2).astype(jnp.float32)
+    with pytest.warns(UserWarning, match="float16"):
+        axis = np.linspace(-0.4, 1, 61)
+        plane = slices.plane(analytic(stairs), ORIGIN, U, V, axis, axis)
+    grid = minima.local_minima(plane.values)
+    ended, stays = critical.settle(analytic(stairs), plane, grid)
+    np.testing.assert_allclose(ended[stays], [[0.3, 0.3]], atol=1e-6)
+    found = critical.find(analytic(stairs), plane)
+    assert found.kinds.tolist() == [0]
+    np.testing.assert_allclose(found.points, [[0.3, 0.3]], atol=1e-6)
+
+
 # critical points
 
 
@@ -196,7 +210,7 @@ def test_the_certificate_is_true(f):
     with jax.enable_x64(True):
         points = jnp.asarray(found.points)
         values, g, H = (np.asarray(jax.vmap(of)(points)) for of in (f, jax.grad(f), jax.hessian(f)))
-    np.testing.assert_allclose(found.values, values, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(found.values, values, rtol=1e-6, atol=1e-7)  # 0.3 is rounded in the one
     np.testing.assert_allclose(found.slopes, np.linalg.norm(g, axis=1), atol=1e-7)
     eigenvalues = np.linalg.eigvalsh(H)
     np.testing.assert_allclose(found.eigenvalues, eigenvalues, rtol=1e-7)

@@ -161,8 +161,50 @@ def test_a_choice_of_images_is_images_with_their_own_labels(folder, which):
 @pytest.mark.parametrize("index", [0, -1, np.int64(3)])
 def test_one_index_is_no_choice_of_images(folder, index):
     train, _ = data.load(folder)
-    with pytest.raises(TypeError, match=r"not a set of images; write images\["):
+    with pytest.raises(TypeError, match=rf"one of {len(train)} and no set of them, expected images\[\[{index}\]\]"):
         train[index]
+
+
+@pytest.mark.parametrize(
+    "which",
+    [[0, 3], [-1, 0], [], np.array([5]), np.s_[:2], np.s_[::-2], np.s_[9:], [True] + 5 * [False], np.arange(6) > 3],
+)
+def test_images_are_chosen_as_numpy_chooses(folder, which):
+    train, _ = data.load(folder)
+    x, y = np.asarray(train.x), np.asarray(train.y)
+    for given in (which, jnp.asarray(which)) if isinstance(which, np.ndarray) else (which,):
+        found = train[given]
+        np.testing.assert_array_equal(found.x, x[which])
+        np.testing.assert_array_equal(found.y, y[which])
+
+
+@pytest.mark.parametrize(
+    "which", [[6], [-7], np.array([0, 99]), [True] * 5, np.ones(7, bool), [0.0], "text", None, [[0]], True, np.s_[:1.5]]
+)
+def test_no_index_is_taken_for_another(folder, which):
+    train, _ = data.load(folder)
+    with pytest.raises(ValueError, match=r"images\[.*\] of 6, expected a slice, a mask \[6\] or .* from -6 to 5"):
+        train[which]
+    if isinstance(which, np.ndarray):
+        with pytest.raises(ValueError, match="of 6, expected a slice"):
+            train[jnp.asarray(which)]
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.full((2, 3), 1 / 3),
+        np.ones((2, 3)),
+        np.zeros((2, 3)),
+        2 * np.eye(3),
+        np.where(np.eye(3), 1, np.nan),
+        [0.0, 1.0],
+        3,
+    ],
+)
+def test_desired_outputs_that_are_no_classes_have_no_labels(y):
+    with pytest.raises(ValueError, match=r"expected one-hot \[n, classes\] or whole labels \[n\]"):
+        data.labels(jnp.asarray(y))
 
 
 def test_images_are_a_pytree_of_x_and_y(folder):

@@ -179,11 +179,14 @@ def test_divergence_is_kept_and_reported():
     ("settings", "message"),
     [
         ({"steps": 10, "every": 3}, "multiple of every"),
-        ({"steps": 0}, "multiple of every"),
-        ({"steps": 10, "every": 0}, "multiple of every"),
-        ({"steps": 10, "batch": 24}, "expected 1 to 23"),
-        ({"steps": 10, "batch": 0}, "expected 1 to 23"),
+        ({"steps": 0}, "steps=0, expected a whole number, 1 to"),
+        ({"steps": 1e2}, "steps=100.0, expected a whole number"),
+        ({"steps": 10, "every": 0}, "every=0, expected a whole number, 1 to"),
+        ({"steps": 10, "batch": 24}, "batch=24, expected a whole number, 1 to 23"),
+        ({"steps": 10, "batch": True}, "batch=True, expected a whole number, 1 to 23"),
+        ({"steps": 10, "keep": "no"}, "keep='no', expected True or False"),
         ({"steps": 10, "watch": {"c": 3}}, r"watch\['c'\] is 3"),
+        ({"steps": 10, "watch": [3]}, r"watch=\[3\], expected functions by name"),
     ],
 )
 def test_bad_settings_are_named(problem, settings, message):
@@ -250,12 +253,37 @@ def momentum_of(rate):
 def test_a_run_goes_on_only_with_an_optimiser_of_its_own_kind(problem):
     C, params = problem
     run = descent.descend(jax.random.key(1), C, params, OPTIMIZERS["momentum"], steps=2)
-    with pytest.raises(ValueError, match=r"the run's optimiser has a state of the shapes .*, this one"):
+    with pytest.raises(ValueError, match=r"the run's optimiser has a state of .*, expected one of int32\[\], "):
         descent.descend(jax.random.key(1), C, run, OPTIMIZERS["adam"], steps=2)
     keys = jax.random.split(jax.random.key(0), 3)
     many = descent.ensemble(keys, C, lambda key: params, OPTIMIZERS["sgd"], steps=2)
     with pytest.raises(ValueError, match=r"starts of the lengths \[\(3,\)\], expected one entry for each of 2 keys"):
         descent.ensemble(keys[:2], C, many, OPTIMIZERS["sgd"], steps=2)
+
+
+def test_what_cannot_go_on_and_what_a_run_does_not_have_is_named(problem):
+    """Jax would take record 99 for the last one, and a network for an ensemble of its layers' rows."""
+    C, params = problem
+    key, sgd, keys = jax.random.key(1), OPTIMIZERS["sgd"], jax.random.split(jax.random.key(0), 3)
+    run = descent.descend(key, C, params, sgd, steps=2, keep=True)
+    many = descent.ensemble(keys, C, lambda key: params, sgd, steps=2)
+    for refused, message in (
+        (lambda: descent.descend(key, C, many, sgd, steps=2), "expected that of one network"),
+        (lambda: descent.ensemble(keys, C, run, sgd, steps=2), "expected that of an ensemble"),
+        (lambda: descent.descend(key, C, run._replace(state=None), sgd, steps=2), "with its optimiser's state"),
+        (
+            lambda: descent.descend(key, C, params, optax.sgd, steps=2),
+            "optimizer=<function sgd .*, expected one of optax",
+        ),
+        (lambda: descent.ensemble(keys, C, params, lambda r: r, steps=2, each=jnp.ones(3)), "starts of the lengths"),
+        (lambda: run.at(3), "index .*, expected one within each"),
+        (lambda: run.at(-4), "index .*, expected one within each"),
+        (lambda: many.network(3), "index 3 of .*, expected one within each"),
+        (lambda: run.network(0), "expected that of an ensemble"),
+        (lambda: many.at(0), "expected one trained with keep=True"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            refused()
 
 
 # many at once

@@ -458,10 +458,11 @@ def test_a_row_across_processes_is_refused_where_there_are_several_rows(i, seen)
 
 
 @pytest.mark.parametrize(
-    ("images", "points"), [(10**6, 1), (None, 10**6), (0, 1), (-1, 1), (None, 0), (1, -2), (-1, -1)]
+    ("images", "points"),
+    [(10**6, 1), (None, 10**6), (0, 1), (-1, 1), (None, 0), (1, -2), (-1, -1), (1.0, 1), (None, True)],
 )
 def test_a_mesh_of_a_wrong_number_of_devices_is_named(images, points):
-    with pytest.raises(ValueError, match=rf"images={images} x points={points}, .* {jax.device_count()} devices"):
+    with pytest.raises(ValueError, match=rf"(images={images}|points={points}), expected "):
         devices.mesh(images, points)
 
 
@@ -479,7 +480,7 @@ def test_images_are_spread_once_and_either_images_or_networks():
 def test_a_spread_cost_knows_how_many_images_there_are():
     S = devices.spread(cost.Cost(on_devices.images(range(5))), devices.mesh(1))
     assert S.n == 5
-    with pytest.raises(ValueError, match="batch=6, expected 1 to 5"):
+    with pytest.raises(ValueError, match="batch=6, expected a whole number, 1 to 5"):
         descent.descend(jax.random.key(0), S, ORIGIN, on_devices.SGD, steps=1, batch=6)
 
 

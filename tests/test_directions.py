@@ -306,6 +306,32 @@ def test_the_points_of_a_frame_can_be_differentiated_by_the_coordinates(params):
         np.testing.assert_allclose(slope, np.stack(along, -1), rtol=1e-6)
 
 
+@pytest.mark.parametrize("spoil", [0.0, jnp.nan, jnp.inf])
+def test_a_direction_that_leads_nowhere_is_refused_by_its_number(params, u, spoil):
+    """One of length 0 would draw a constant plane."""
+    nowhere = jax.tree.map(lambda leaf: leaf * 0, u)
+    nowhere = nowhere if spoil == 0 else nowhere._replace(b=(nowhere.b[0], nowhere.b[1].at[2].set(spoil)))
+    message = f"direction 1 has the largest entry {float(spoil)}, expected one that is finite and not 0"
+    with pytest.raises(ValueError, match=message):
+        directions.Frame(params, (u, nowhere)).at([0.1, 0.2])
+    for f in (directions.filter_normalized, directions.layer_normalized):
+        with pytest.raises(ValueError, match="direction 0 has the largest entry"):
+            f(nowhere, params)
+    with pytest.raises(ValueError, match="expected two that do"):
+        directions.orthonormal(u, nowhere)
+
+
+def test_what_is_traced_is_not_looked_into(params, u):
+    at = jax.jit(lambda u, s: directions.at(params, (u,), s))
+    for a, b in zip(*map(jax.tree.leaves, (at(u, jnp.array([0.5])), directions.at(params, (u,), [0.5]))), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_small_numbers_are_a_direction(x64):
+    tiny = (jnp.full(3, 1e-300),)
+    assert directions.at((jnp.zeros(3),), (tiny,), [1.0])[0].tolist() == [1e-300] * 3
+
+
 def test_coordinates_that_do_not_fit_and_origins_that_do_not_move_are_named(params, u):
     for s in ([1.0, 2.0], [], 1.0, [[1.0]]):
         with pytest.raises(ValueError, match=r"expected one a direction, \[1\]"):

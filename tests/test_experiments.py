@@ -167,14 +167,17 @@ def test_learning_makes_the_number_go_down_and_tells_who_carries_it(ran):
     falling = np.sort(result.squared)[::-1]
     np.testing.assert_array_equal(result.worst.cost, falling[:25])
     share = falling[: settings.images // 10].sum() / falling.sum()
-    assert re.search(rf"worst 10% +{share:.1%}", printed)
+    shares = result.shares["squared differences"]
+    np.testing.assert_allclose(shares[0, 1], share, rtol=1e-5)
+    assert shares.shape == (settings.seeds, 2)
+    assert re.search(rf"worst 10% +{np.median(shares[:, 1]):.1%} \({shares[:, 1].min():.1%} to ", printed)
 
 
 def test_the_slopes_of_all_dials_are_those_of_backpropagation(ran):
     """delta_L = 2 (a - y) a (1 - a) / n, delta_l = (w_l+1^T delta_l+1) a (1 - a); dC/dw = delta a^T, in float64."""
     result, settings, _ = load(ran, "thirteen_thousand_dials")
     x, y = images(settings.images)
-    for of in result:
+    for of, many in zip(result[:2], result.networks.values(), strict=True):
         np.testing.assert_allclose(of.C, costs_of(of.params, settings.images).mean(), rtol=1e-5)
         layers, slopes = outputs(x, of.params), []
         delta = 2 * (layers[-1] - y) / len(x)
@@ -187,6 +190,14 @@ def test_the_slopes_of_all_dials_are_those_of_backpropagation(ran):
                 np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-6)
         flat = np.concatenate([np.ravel(leaf) for kind in of.slopes for leaf in kind])
         np.testing.assert_allclose(of.measured, flat[of.turned], rtol=0.02, atol=1e-4)
+        # and what is told of all networks, the first of which this is
+        squares = np.sort(np.float64(flat) ** 2)[::-1]
+        held = [squares[: round(part * DIALS)].sum() / squares.sum() for part in (0.01, 0.1)]
+        np.testing.assert_allclose(many.shares[0], held, rtol=1e-6)
+        np.testing.assert_allclose(np.sum(list(many.layers.values()), 0), 1, rtol=1e-6)
+        assert many.still[0] == np.mean(flat == 0)
+        assert many.shares.shape == (settings.networks, 2)
+        assert (many.correlation > 0.999).all()
 
 
 def test_brute_force_counts_every_dial_and_descent_wins(ran):
@@ -198,6 +209,20 @@ def test_brute_force_counts_every_dial_and_descent_wins(ran):
     assert result.descent[-1] < result.random.min()
     assert 0 <= result.share.low <= result.share.value <= result.share.high < result.tail.share
     assert result.end.low <= result.end.value <= result.end.high
+
+
+def test_a_bump_is_as_deep_as_the_mean_rise_of_the_images_and_as_sure(ran):
+    result, settings, _ = load(ran, "which_images_make_a_bump")
+    (bottom,), (ridge,) = result.bump.indices[0], result.bump.passes[0]
+    low, high = (costs_of(result.line.at(result.line.alphas[[i]]), settings.images) for i in (bottom, ridge))
+    np.testing.assert_allclose(result.rises, high - low, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(result.bump.deepest, (high - low).mean(), atol=1e-5)
+    error = (high - low).std(ddof=1) / len(low) ** 0.5
+    np.testing.assert_allclose(result.errors[ridge], error, rtol=1e-3)
+    network = result.depths.max(1).argmax()
+    assert result.depths[network].max() > 0  # else it is the network's own minimum
+    told = result.bumps.depths[network], result.bumps.errors[network]
+    np.testing.assert_allclose(told, (result.bump.deepest, error), rtol=1e-3, atol=1e-5)
 
 
 def test_planes_about_a_network_have_its_cost_in_the_middle_and_minima_that_are_low(ran):

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jaxcost import losses, network
+from jaxcost import cost, losses, network, slices
+from jaxcost.data import Images
+from jaxcost.directions import Frame
 from jaxcost.engine import hoist
 
 N = 6  # images; enough, since each is computed alone
@@ -428,3 +430,114 @@ def test_gradient_and_hessian_of_the_sum_over_counted_images_are_numpys(gradient
     found, twice = jax.jit(lambda s: (slope(s), jax.jacfwd(slope)(s)))(COORDINATES)
     np.testing.assert_allclose(found, [(first * z).sum() for z in along], rtol=1e-12)
     np.testing.assert_allclose(twice, [[(second * a * b).sum() for b in along] for a in along], rtol=1e-10)
+
+
+# infinite coefficients
+
+
+def darkened():
+    """Images [9, 40], some with a black pixel, positive weights [3, 40], and a direction."""
+    rng = np.random.default_rng(6)
+    x = rng.uniform(0.5, 1, (9, 40)) * (rng.uniform(size=(9, 40)) < 0.98)
+    return np.float32(x), np.float32(rng.uniform(0.1, 0.2, (3, 40))), np.float32(rng.normal(size=(3, 40)) / 30)
+
+
+def clipped(x, w):
+    """A logarithm of black pixels: its products with positive weights are -inf, with those of a direction anything."""
+    z = w @ jnp.log(x) / 4
+    return jnp.where(z < -1, -1, z)
+
+
+def replaced(x, w):
+    """Where NaN never comes, but would be swallowed if it came: the wrong number would be finite."""
+    z = w @ jnp.log(x)
+    return jnp.tanh(jnp.where(jnp.isnan(z), 7.0, jnp.maximum(z, -1)))
+
+
+def brightened(x, w):
+    """Pixels of 1e30 and weights of 1e-20 make 1e10, scaled down. Along a long direction they would overflow."""
+    return jnp.tanh(w @ (x * jnp.float32(1e30)) * jnp.float32(1e-10))
+
+
+def masked(x, w):
+    """Of each image one output is impossible, as of a mask."""
+    z = jnp.where(jnp.arange(3) == (x[0] > 0.7), -jnp.inf, w @ x)
+    return jax.nn.softmax(z)
+
+
+IN_NUMPY = {
+    clipped: lambda x, w: np.maximum(np.log(x) @ w.T / 4, -1),
+    replaced: lambda x, w: np.tanh(np.maximum(np.log(x) @ w.T, -1)),
+    brightened: lambda x, w: np.tanh(x * np.float64(np.float32(1e30)) @ w.T * 1e-10),
+}
+
+
+def through_slices(f):
+    """A model's cost, the frame, five coordinates, and in numpy the outputs and costs of all images there."""
+    (x, w, d), s = darkened(), np.float32([-0.5, -0.25, 0, 0.3, 1])
+    if f is brightened:
+        w, d, s = w * np.float32(1e-20), d * np.float32(1e10), s * np.float32(1e-30)
+    y = np.eye(3, dtype=np.float32)[np.arange(9) % 3]
+    with np.errstate(divide="ignore"):
+        outputs = np.stack([IN_NUMPY[f](np.float64(x), np.float64(w) + np.float64(a) * np.float64(d)) for a in s])
+    C = cost.Cost(Images(jnp.asarray(x), jnp.asarray(y)), f, block=4)
+    return C, Frame((jnp.asarray(w),), ((jnp.asarray(d),),)), s, outputs, ((outputs - y) ** 2).sum(-1)
+
+
+@pytest.mark.parametrize(
+    "f", [replaced, *(pytest.param(f, marks=pytest.mark.slow) for f in (clipped, brightened))], ids=lambda f: f.__name__
+)
+def test_where_coefficients_are_infinite_slices_are_the_plain_cost(f):
+    """Values, what they are made of, and many at once: C is finite, and so is the slice, and the same."""
+    C, frame, s, outputs, costs = through_slices(f)
+    assert np.isfinite(costs).all()
+    np.testing.assert_allclose(slices.evaluate(C, *frame, s[:, None]), costs.mean(1), rtol=1e-5)
+    line = slices.line(C, frame.origin, *frame.directions, s, per_image=True, accuracy=True)
+    np.testing.assert_allclose(line.per_image, costs, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(line.accuracy, (outputs.argmax(-1) == np.arange(9) % 3).mean(1), rtol=1e-6)
+    assert line.floor < 1e-5
+
+
+def test_derivatives_are_plain_where_coefficients_are_infinite():
+    C, frame, s, *_ = through_slices(clipped)
+    along = lambda a: C(frame.origin[0] + a * frame.directions[0][0])
+    plain = jax.jit(jax.vmap(lambda a: (along(a), jax.jacfwd(along)(a), jax.jacfwd(jax.jacfwd(along))(a))))(s)
+    assert np.isfinite(plain).all()
+    assert (np.abs(plain[1]) > 0.01).all()
+    for found, expected in zip(slices.derivatives(C, *frame, s[:, None]), plain, strict=True):
+        np.testing.assert_allclose(found.ravel(), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_what_is_nan_in_the_model_itself_stays_nan():
+    x, w, d = map(jnp.asarray, darkened())
+    C = cost.Cost(Images(x, x[:, :3]), lambda x, w: jnp.sqrt(w @ jnp.log(x) - 1))
+    assert np.isnan(slices.evaluate(C, (w,), ((d,),), [[0.0], [1.0]])).all()
+
+
+def test_split_says_where_it_is_not_to_be_taken():
+    """Where coefficients are infinite or would overflow, and no sooner: within bounds, and with a mask, it is sound."""
+    x, w, d = map(jnp.asarray, darkened())
+
+    def sound(f, s, x=x, w=w, d=d, **options):
+        coefficients, residual = hoist.split(lambda x, w: f(x, w).sum(), (w,), ((d,),), x, **options)
+        return bool(residual.sound(jnp.float32([s]), coefficients)), np.asarray(
+            residual.each(jnp.float32([s]), coefficients)
+        )
+
+    for f in (clipped, replaced):
+        yes, values = sound(f, 0.5)
+        assert not yes
+        plain = jax.vmap(lambda x: f(x, w + 0.5 * d).sum())(x)  # noqa: B023
+        np.testing.assert_allclose(sound(f, 0.5, plainly=True)[1], plain, rtol=1e-5)
+        assert sound(f, 0.5, plainly=True)[0]
+        assert not np.allclose(values, plain, equal_nan=True)  # the split numbers are wrong indeed
+    yes, values = sound(masked, 0.5)
+    assert yes
+    np.testing.assert_allclose(values, jax.vmap(lambda x: masked(x, w + 0.5 * d).sum())(x), rtol=1e-5)
+    dots = lambda x, w: jnp.tanh(w @ x)
+    assert sound(dots, 1e30)[0]
+    assert not sound(dots, 3e38, d=10 * d)[0]
+    assert not sound(dots, 0.0, d=d * 1e38 * 1e3)[0]
+    assert sound(dots, 0.0, w=w * 1e36)[0]
+    assert not sound(dots, 0.0, w=w * 1e38)[0]
+    assert not sound(dots, np.nan)[0]

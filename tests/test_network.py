@@ -55,10 +55,39 @@ def test_scale_sets_the_deviation_of_the_weights_alone():
     np.testing.assert_array_equal(params.b[0], network.init(jax.random.key(0), (10_000, 20, 10)).b[0])
 
 
-@pytest.mark.parametrize("sizes", [(), (784,), (784, 0, 10)])
-def test_bad_sizes_are_named(sizes):
-    with pytest.raises(ValueError, match="expected two or more positive numbers"):
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ((), r"sizes=\(\), expected two or more"),
+        ((784,), r"sizes=\(784,\), expected two or more"),
+        ((784, 0, 10), r"sizes\[1\]=0, expected a whole number, 1"),
+        ((784, 16.0, 10), r"sizes\[1\]=16.0, expected a whole number, 1"),
+    ],
+)
+def test_bad_sizes_are_named(sizes, message):
+    with pytest.raises(ValueError, match=message):
         network.init(jax.random.key(0), sizes)
+
+
+@pytest.mark.parametrize("scale", [lambda n: -1.0, lambda n: jnp.nan, lambda n: None])
+def test_a_standard_deviation_is_a_number_that_is_not_negative(scale):
+    with pytest.raises(ValueError, match=r"scale\(5\)=.*, expected a number in \[0, inf\)"):
+        network.init(jax.random.key(0), (5, 3), scale=scale)
+
+
+def test_shapes_that_do_not_fit_are_named_by_their_layer():
+    w, b = network.init(jax.random.key(0), (6, 5, 4))
+    for f in (network.feedforward, network.logits, network.mlp(jnp.tanh)):
+        for x, w_given, b_given, found in (
+            (jnp.ones(7), w, b, r"layer 0 has the shapes w \[5, 6\], b \[5\] and inputs \[7\]"),
+            (jnp.ones(6), w, (b[0], b[0]), r"layer 1 has the shapes w \[4, 5\], b \[5\] and inputs \[5\]"),
+            (jnp.ones(6), (w[0], w[0]), b, r"layer 1 has the shapes w \[5, 6\], b \[4\] and inputs \[5\]"),
+            (jnp.ones(6), w, (b[0], jnp.ones(())), r"layer 1 .* b \[\] "),
+            (jnp.ones((6, 1)), w, b, r"layer 0 .* inputs \[6, 1\]"),
+            (jnp.ones(6), w, b[:1], "one entry a layer"),
+        ):
+            with pytest.raises(ValueError, match=found):
+                jax.eval_shape(f, x, w_given, b_given)
 
 
 # other activations

@@ -107,7 +107,7 @@ def test_the_colour_bar_spans_the_values_on_either_scale(values):
 
 
 def summaries(*rows):
-    return [statistics.Summary(*row, np.nan, np.nan, 9) for row in rows]
+    return [statistics.Summary(*row, np.nan, np.nan, 9, 0.95) for row in rows]
 
 
 def heights(collection, x):
@@ -140,10 +140,10 @@ def test_an_interval_that_is_not_known_leaves_the_band_open():
     assert ax.get_ylim()[1] < 10
 
 
-def test_medians_of_too_few_draws_are_drawn_without_a_band():
+def test_numbers_whose_intervals_are_not_known_are_drawn_without_a_band():
     figure = Figure()
     ax = figure.subplots()
-    plot.medians(ax, [1.0, 2.0], [statistics.summary(np.arange(3.0)), statistics.summary(np.arange(4.0))])
+    plot.medians(ax, [1.0, 2.0], [statistics.Interval(value, -np.inf, np.inf) for value in (1.0, 1.5)])
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), [1, 1.5])
     assert not any(len(path.vertices) for path in ax.collections[0].get_paths())
     ax.set_xscale("log")

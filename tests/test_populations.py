@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcost import cost, data, directions, network, populations, slices
+from jaxcost import cost, data, directions, floors, network, populations, slices
 from jaxcost.data import Images
 from jaxcost.directions import Frame
 from jaxcost.measures import bumpiness
@@ -109,7 +109,7 @@ def test_every_slice_is_the_one_at_a_time(k):
     on_grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, k)
     assert populations.floor(C, frames, on_grid, grids.values.reshape(3, -1)) == grids.floor > 0
     (only,) = [populations.floor(C, frames[:1], on_grid, grids.values[:1].reshape(1, -1))]
-    assert only == slices.floor(C, *frames[0], on_grid, grids.values[0].ravel())
+    assert only == floors.of_values(C, *frames[0], on_grid, grids.values[0].ravel())
 
 
 def test_zoomed_slices_are_those_one_at_a_time_at_every_scale():

@@ -92,6 +92,13 @@ def distances(C, params):
     return asked(cost.output_distance, C, params) + swept(D, params) + asked(lambda D, p: D(*p), D, params)
 
 
+def in_float64(C, params, of):
+    model = noise._Model(of, (np.float32,) * (1 + 2 * len(jax.tree.leaves(params))), False)
+    with jax.enable_x64(True):
+        params = jax.tree.map(lambda leaf: leaf.astype(np.float64), params)
+        return noise._plain(model, C, params, (params,), np.ones((3, 1)), 4)[0]
+
+
 IN_TURN = lambda f: lambda C, params: asked(f, C, params)
 KEYS = jax.random.split(jax.random.key(0), 2)
 COMPUTED = {
@@ -113,7 +120,8 @@ COMPUTED = {
     "a slice": swept,
     "a slice with its make-up": partial(swept, quantity=quantities.Detailed(CLASSES, True, True)),
     "derivatives along a slice": partial(swept, quantity=quantities.DERIVATIVES),
-    "the noise floor": IN_TURN(lambda C, p: noise._plain(C, p, (p,), jnp.ones((3, 1)), 4)),
+    "the noise floor": IN_TURN(partial(in_float64, of=noise._cost)),
+    "the noise floor of curvature": IN_TURN(partial(in_float64, of=noise._hessian)),
     "random walks": IN_TURN(lambda C, p: populations._walks(KEYS, C, p, 0.1, 2)),
     "a product with the Hessian": IN_TURN(lambda C, p: products.hvp(C, p, p)),
     "products with the Hessian": IN_TURN(

@@ -16,6 +16,11 @@ EVERYTHING = dict.fromkeys(("standard_error", "per_class", "per_image", "accurac
 SCALED, FIRST = lambda x, p: p * x, lambda a, y: a[0]  # costs that are known exactly: the image's number, scaled
 
 
+def scaled(outputs):
+    """A model whose outputs are all the image's number, scaled."""
+    return lambda x, *p: jnp.repeat(sum(p) * x, outputs)
+
+
 def label_squared(a, label):
     """The quadratic cost of a whole-numbered desired output."""
     return losses.quadratic(a, jax.nn.one_hot(label, CLASSES))
@@ -118,7 +123,7 @@ def test_an_image_that_is_not_finite_spoils_its_class_and_the_whole_and_nothing_
 
 def test_an_infinite_cost_is_an_infinite_mean_and_has_no_standard_error():
     x = jnp.arange(1.0, 7.0)[:, None].at[2].set(3e38)
-    C = cost.Cost(Images(x, jax.nn.one_hot(jnp.arange(6) % 2, 2)), SCALED, FIRST, block=4)
+    C = cost.Cost(Images(x, jax.nn.one_hot(jnp.arange(6) % 2, 2)), scaled(2), FIRST, block=4)
     kept = detailed(C, (jnp.zeros(1),), (jnp.ones(1),), points=np.array([[2.0], [4.0]], np.float32))
     np.testing.assert_array_equal(kept["per_image"], np.outer([2, 4], [1, 2, np.inf, 4, 5, 6]))
     np.testing.assert_array_equal(kept["per_class"], [[np.inf, 8], [np.inf, 16]])
@@ -127,9 +132,9 @@ def test_an_infinite_cost_is_an_infinite_mean_and_has_no_standard_error():
 
 
 def test_one_image_has_a_cost_and_no_standard_error():
-    C = cost.Cost(Images(jnp.full((1, 1), 3.0), jnp.eye(2)[1:]), SCALED, FIRST)
+    C = cost.Cost(Images(jnp.full((1, 1), 3.0), jnp.eye(2)[1:]), scaled(2), FIRST)
     found = slices.line(C, (jnp.ones(1),), (jnp.ones(1),), [0.0, 1.0], **EVERYTHING)
-    np.testing.assert_array_equal(found.accuracy, [0, 0])  # of one output the first is the largest
+    np.testing.assert_array_equal(found.accuracy, [0, 0])  # of equal outputs the first is the largest
     np.testing.assert_array_equal(found.values, [3, 6])
     np.testing.assert_array_equal(found.per_image, [[3], [6]])
     np.testing.assert_array_equal(found.per_class, [[np.nan, 3], [np.nan, 6]])
@@ -164,7 +169,7 @@ def test_images_keep_their_own_order(block):
 @pytest.mark.parametrize("k", [1, 3])
 def test_shapes_are_the_grids_and_then_classes_or_images_and_a_file_keeps_them(k, tmp_path):
     y = jax.nn.one_hot(jnp.arange(6) % 3, 3)
-    C = cost.Cost(Images(jnp.arange(6.0)[:, None], y), lambda x, *p: sum(p) * x, lambda a, y: a[0])
+    C = cost.Cost(Images(jnp.arange(6.0)[:, None], y), scaled(3), FIRST)
     origin, unit = (jnp.zeros(1),) * k, np.eye(k, dtype=np.float32)
     ds = [tuple(jnp.full(1, number) for number in row) for row in unit]
     axes = [np.arange(1.0, 3.0 + j, dtype=np.float32) for j in range(k)]
@@ -191,18 +196,71 @@ def test_shapes_are_the_grids_and_then_classes_or_images_and_a_file_keeps_them(k
     ],
 )
 def test_what_was_not_asked_for_is_not_kept(options, kept):
-    C = cost.Cost(Images(jnp.arange(6.0)[:, None], jnp.arange(6) % 3), SCALED, FIRST)
+    C = cost.Cost(Images(jnp.arange(6.0)[:, None], jnp.arange(6) % 3), scaled(3), FIRST)
     found = slices.line(C, (jnp.zeros(1),), (jnp.ones(1),), [1.0, 2.0], **options)
     assert {name for name in EVERYTHING if getattr(found, name) is not None} == kept
     np.testing.assert_array_equal(found.values, [2.5, 5.0])
 
 
-@pytest.mark.parametrize("y", [np.zeros((6, 3), int), np.zeros(6, np.float32), np.zeros((6, 3, 2), np.float32)])
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.zeros((6, 3), int),
+        np.zeros(6, np.float32),
+        np.zeros((6, 3, 2), np.float32),
+        np.full((6, 2), 0.5, np.float32),
+        np.eye(6)[::-1] * 2,
+        np.where(np.eye(6), 1, -1),
+        np.where(np.eye(6), 1, np.nan),
+    ],
+)
 @pytest.mark.parametrize("asked", ["per_class", "accuracy"])
 def test_desired_outputs_that_are_no_classes_are_refused(y, asked):
     C = cost.Cost(Images(jnp.arange(6.0)[:, None], jnp.asarray(y)), SCALED, FIRST)
     with pytest.raises(ValueError, match=r"expected one-hot \[n, classes\] or whole labels \[n\]"):
         slices.line(C, (jnp.zeros(1),), (jnp.ones(1),), [1.0], **{asked: True})
+
+
+def exact_accuracy(labels, a):
+    """The share of images whose outputs have no NaN and are largest at the label, the first of equal ones."""
+    return np.mean(
+        [not np.isnan(row).any() and int(np.argmax(row)) == label for row, label in zip(a, labels, strict=True)]
+    )
+
+
+@pytest.mark.parametrize("whole", [None, np.int32])
+def test_outputs_that_are_not_a_number_are_never_right_and_of_equal_ones_the_first_counts(whole):
+    """A network that has diverged would else be right about all images of class 0."""
+    a = np.random.default_rng(0).integers(0, 3, (40, 3)).astype(np.float32)  # many equal
+    a[::4, 1], a[1::8, 0], a[3] = np.nan, np.inf, np.nan
+    labels = np.arange(40) % 3
+    y = jnp.asarray(labels, whole) if whole else jax.nn.one_hot(labels, 3)
+    C = cost.Cost(Images(jnp.asarray(a), y), SCALED, lambda a, y: a[0], block=7)
+    expected = exact_accuracy(labels, a)
+    naive = np.mean(a.argmax(1) == labels)
+    assert expected < naive
+    np.testing.assert_allclose(cost.accuracy(C, (jnp.ones(3),)), expected)
+    found = slices.line(C, (jnp.zeros(3),), (jnp.ones(3),), [1.0, 2.0], accuracy=True)
+    np.testing.assert_allclose(found.accuracy, expected)
+    nothing = cost.accuracy(C, (jnp.full(3, jnp.nan),))
+    assert nothing == 0
+
+
+@pytest.mark.parametrize("y", [jnp.arange(6) % 3, jnp.eye(6)[:, :3].at[3:, 0].set(1)])
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_accuracy_asks_for_an_output_a_class(y, outputs):
+    C = cost.Cost(Images(jnp.arange(6.0)[:, None], y), scaled(outputs), FIRST)
+    for ask in (
+        lambda: cost.accuracy(C, (jnp.ones(1),)),
+        lambda: slices.line(C, (jnp.zeros(1),), (jnp.ones(1),), [1.0], accuracy=True),
+    ):
+        with pytest.raises(
+            ValueError, match=rf"outputs have shape \({outputs},\), for .*; expected one output a class"
+        ):
+            ask()
+    C = cost.Cost(Images(jnp.arange(6.0)[:, None], y), lambda x, p: (p * x)[0], lambda a, y: a)
+    with pytest.raises(ValueError, match=r"outputs have shape \(\), for"):
+        cost.accuracy(C, (jnp.ones(1),))
 
 
 def test_labels_below_zero_are_in_no_class_and_never_right():

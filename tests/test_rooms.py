@@ -24,7 +24,14 @@ GROUND = {
     "engine.blocks",
     "plot",
 }  # import no other room, but the first
-ARRAYS = {"measures.variation", "measures.fits", "measures.roughness", "measures.frequency", "measures.minima", "measures.bumpiness"}
+ARRAYS = {
+    "measures.variation",
+    "measures.fits",
+    "measures.roughness",
+    "measures.frequency",
+    "measures.minima",
+    "measures.bumpiness",
+}
 WINGS = sorted(folder.name for folder in PACKAGE.iterdir() if (folder / "__init__.py").exists())
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcost import cost, devices, directions, losses, network, slices
+from jaxcost import cost, devices, directions, floors, losses, network, slices
 from jaxcost.data import Images
 from jaxcost.engine import program
 from jaxcost.measures import minima
@@ -126,8 +126,10 @@ def test_nonfinite_values_stay_and_are_counted():
     line = slices.line(C, params, u, [0.0, 1e3, 1e4])
     assert line.nonfinite == np.sum(~np.isfinite(line.values)) > 0
     assert np.isfinite(line.floor)
-    huge = jax.tree.map(lambda leaf: leaf * jnp.inf, u)
-    assert np.isnan(slices.line(C, params, huge, [1.0, 2.0]).floor)
+    diverged = jax.tree.map(lambda leaf: leaf * jnp.nan, params)
+    line = slices.line(C, diverged, u, [1.0, 2.0])
+    assert np.isnan(line.values).all()
+    assert np.isnan(line.floor)
 
 
 def test_derivatives_are_those_of_the_cost_along_the_slice(x64):
@@ -226,15 +228,14 @@ def test_a_convolution_has_a_floor_though_it_takes_one_type_only():
     assert 0 < slices.line(C, k, k, [0.0, 0.5, 1.0]).floor < 1e-5
 
 
-def test_a_model_that_insists_on_float32_has_a_floor_too_and_says_so():
+def test_a_model_that_insists_on_float32_has_a_floor_too():
     def f(x, w):
         h, _ = jax.lax.scan(lambda h, w: (jnp.tanh(w @ h), None), jnp.ones(4, jnp.float32), w)
         return h * x.sum()
 
     C = cost.Cost(Images(jnp.ones((5, 2)), jnp.zeros((5, 4))), f)
     w = (jax.random.normal(jax.random.key(0), (3, 4, 4)),)
-    with pytest.warns(UserWarning, match="does not run in float64"):
-        line = slices.line(C, w, w, [0.0, 0.5, 1.0])
+    line = slices.line(C, w, w, [0.0, 0.5, 1.0])
     assert 0 < line.floor < 1e-4
 
 
@@ -244,7 +245,8 @@ def test_the_floor_sees_the_noise_where_the_cost_is_largest():
     y = jax.nn.one_hot(jnp.arange(4) % 3, 3)
     C = cost.Cost(Images(jax.random.normal(keys[0], (4, 6)), y), loss=losses.cross_entropy)
     params, u = (network.init(k, (6, 3)) for k in keys[1:3])
-    line = slices.line(C, params, u, jnp.linspace(-8, 8, 801))
+    with pytest.warns(UserWarning, match="by rounding alone they are not"):
+        line = slices.line(C, params, u, jnp.linspace(-8, 8, 801))
     with jax.enable_x64(True):
         as64 = lambda tree: jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf), jnp.float64), tree)
         exact = [C(*jax.tree.map(lambda p, d, a=float(a): p + a * d, as64(params), as64(u))) for a in line.alphas[::8]]
@@ -293,7 +295,7 @@ def test_recipes_make_the_same_slice_as_their_directions():
         np.testing.assert_equal(a, b)
     for f in (slices.evaluate, slices.derivatives):
         np.testing.assert_equal(f(C, params, along, points), f(C, params, made, points))
-    assert slices.floor(C, params, along, points, [2.0]) == slices.floor(C, params, made, points, [2.0])
+    assert floors.of_values(C, params, along, points, [2.0]) == floors.of_values(C, params, made, points, [2.0])
     with pytest.raises(ValueError, match="vectors and numbers alone"):  # not silently 0
         slices.line(
             cost.Cost(C.images, lambda x, a: a), (jnp.ones(4),), directions.recipes(jax.random.key(0))[0], [0.0]
@@ -331,11 +333,12 @@ def test_the_floor_of_values_that_were_computed_anyhow():
     C, params, u, v = problem()
     plane = slices.plane(C, params, u, v, np.linspace(-1, 1, 6), np.linspace(-2, 0, 5))
     points = np.stack(np.meshgrid(*plane.axes, indexing="ij"), -1).reshape(-1, 2)
-    assert slices.floor(C, *plane.frame, points, plane.values.ravel()) == plane.floor > 0
+    assert floors.of_values(C, *plane.frame, points, plane.values.ravel()) == plane.floor > 0
     expected = np.array([exact(C, params, s, u, v) for s in points])
-    off = slices.floor(C, *plane.frame, points, (expected + 0.01).astype(np.float32))
+    off = floors.of_values(C, *plane.frame, points, (expected + 0.01).astype(np.float32))
     assert off == pytest.approx(0.04, rel=1e-3)  # 4 times the largest error
-    assert np.isnan(slices.floor(C, *plane.frame, points, np.full(30, np.nan)))
+    with pytest.warns(UserWarning, match="by rounding alone they are not"):
+        assert np.isnan(floors.of_values(C, *plane.frame, points, np.full(30, np.nan)))
 
 
 # several costs, and what else is kept
@@ -421,3 +424,50 @@ def test_costs_over_different_meshes_are_refused():
         slices.line((C, spread), params, u, [0.0])
     with pytest.raises(ValueError, match="0 costs over 0 meshes"):
         slices.line((), params, u, [0.0])
+
+
+@pytest.mark.parametrize("spoil", [0.0, np.nan])
+def test_a_direction_that_leads_nowhere_is_no_slice(spoil):
+    """It would be a constant plane, or one of NaN."""
+    C, params, u, _ = problem()
+    v = jax.tree.map(lambda leaf: leaf * spoil, u)
+    points = np.zeros((2, 2))
+    for ask in (
+        lambda: slices.plane(C, params, u, v, [0.0, 1.0], [0.0, 1.0]),
+        lambda: slices.evaluate(C, params, (u, v), points),
+        lambda: slices.derivatives(C, params, (u, v), points),
+        lambda: floors.of_values(C, params, (u, v), points, np.ones(2)),
+        lambda: slices.plan(C, params, (u, v), points),
+    ):
+        with pytest.raises(ValueError, match=f"direction 1 has the largest entry {spoil}, expected one that is finite"):
+            ask()
+
+
+def test_what_is_asked_of_a_slice_is_checked_before_anything_is_compiled(monkeypatch):
+    C, params, u, _ = problem()
+    monkeypatch.setattr(program, "compiled", None)
+    monkeypatch.setattr(slices.sweep, "compiled", None)
+    for options, message in (
+        ({"memory": 1e9}, "memory=1000000000.0, expected a whole number, 1 or more"),
+        ({"memory": np.nan}, "memory=nan, expected a whole number, 1 or more"),
+        ({"memory": 0}, "memory=0, expected a whole number, 1 or more"),
+        ({"progress": "no"}, "progress='no', expected True or False"),
+        ({"resume_file": 3}, "resume_file=3, expected a path"),
+    ):
+        for ask in (
+            lambda options=options: slices.line(C, params, u, [0.0], **options),
+            lambda options=options: slices.evaluate(C, params, (u,), [[0.0]], **options),
+            lambda options=options: slices.derivatives(C, params, (u,), [[0.0]], **options),
+        ):
+            with pytest.raises(ValueError, match=message):
+                ask()
+    with pytest.raises(ValueError, match="accuracy='yes', expected True or False"):
+        slices.line(C, params, u, [0.0], accuracy="yes")
+
+
+def test_a_line_has_no_second_axis():
+    line = slices.Slice((np.zeros(3),), np.zeros(3), 0.0, np.ones(1), np.eye(1), 0)
+    with pytest.raises(ValueError, match="a slice of 1 axes, expected 2 or more"):
+        _ = line.betas
+    with pytest.raises(ValueError, match=r"does not know where it lies \(frame=None\), expected one made by `slices`"):
+        line.at([0.0])

@@ -70,9 +70,11 @@ def test_order_and_units_change_nothing_else():
 @pytest.mark.parametrize(
     ("draws", "share", "message"),
     [
-        (np.arange(99.0), 0.0, "share=0.0, expected a number between 0 and 1"),
-        (np.arange(99.0), 5.0, "share=5.0, expected a number between 0 and 1"),
+        (np.arange(99.0), 0.0, "share=0.0, expected a number in (0, 1)"),
+        (np.arange(99.0), 5.0, "share=5.0, expected a number in (0, 1)"),
         (np.arange(40.0), 0.1, "4 different draws below 3.9, expected 5 or more in the tail"),
+        (np.append(np.arange(99.0), np.nan), 0.5, "draws of shape (100,), 1 not finite; expected all finite"),
+        ([], 0.5, "0 different draws below nan, expected 5 or more in the tail"),
         (np.ones(99), 0.1, "0 different draws below 1, expected 5 or more in the tail"),
     ],
 )
@@ -105,7 +107,13 @@ def test_the_shares_of_all_parts_are_a_curve_above_the_diagonal():
     np.testing.assert_allclose(tails.share_of_largest(np.ones(1000), parts), parts)
 
 
-@pytest.mark.parametrize("values", [[1.0, -1.0], [0.0, 0.0], [1.0, np.nan]])
+@pytest.mark.parametrize("values", [[1.0, -1.0], [0.0, 0.0], [], [1.0, np.nan], [1.0, np.inf]])
 def test_shares_want_a_total_of_parts(values):
-    with pytest.raises(ValueError, match="expected none negative and some above 0"):
+    with pytest.raises(ValueError, match="expected none negative and some above 0|not finite; expected all finite"):
         tails.share_of_largest(values, 0.5)
+
+
+@pytest.mark.parametrize("part", [0, -0.1, 1.5, np.nan, [0.5, 2], "half"])
+def test_a_part_is_no_more_than_all(part):
+    with pytest.raises(ValueError, match="part=.*, expected "):
+        tails.share_of_largest(np.arange(9.0), part)

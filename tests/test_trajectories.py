@@ -121,3 +121,37 @@ def test_what_is_no_trajectory_is_refused(params):
         trajectories.principal([params, tuple(params)])
     with pytest.raises(ValueError, match="a list of 0 networks"):
         trajectories.principal([])
+
+
+def test_networks_and_directions_of_other_shapes_are_refused_and_never_broadcast(params):
+    """A row of biases would be seen by each neuron, a network of one as one of many."""
+    u, v = (directions.gaussian(jax.random.key(i), params) for i in (1, 2))
+    steps = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf + 1, 2 * leaf]), params)
+    row = params._replace(b=(params.b[0][:1], params.b[1]))
+    for trajectory, origin, along, message in (
+        (steps, row, (u, v), "direction 0 is like .*; expected it to be like the origin"),
+        (steps, params, (u, row), "direction 1 is like .*; expected it to be like the origin"),
+        (steps, tuple(params), (u, v), "direction 0 is like"),
+        (jax.tree.map(lambda leaf: leaf[..., :1], steps), params, (u, v), "a network is like"),
+        ([params, row], params, (u, v), "network 1 is like .*; expected it to be like network 0"),
+        (steps, params, (u, jax.tree.map(lambda leaf: -2 * leaf, u)), "2 directions span 1 dimensions, expected indep"),
+        (steps, params, (u, jax.tree.map(jnp.zeros_like, u)), "2 directions span 0 dimensions, expected indep"),
+        (steps, params, (), r"directions=\(\), expected a list of one or more"),
+        (steps, params, u, "direction 0 is like"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            trajectories.coordinates(trajectory, origin, along)
+
+
+def test_a_network_that_is_not_finite_lies_nowhere_and_moves_no_other(params):
+    u, v = (directions.gaussian(jax.random.key(i), params) for i in (1, 2))
+    points = np.array([[0.5, 1.0], [2.0, -1.0], [0.0, 3.0], [1.0, 1.0]])
+    steps = [directions.at(params, (u, v), s) for s in points]
+    steps[1] = steps[1]._replace(b=(steps[1].b[0], steps[1].b[1].at[0].set(jnp.nan)))
+    here, off = trajectories.coordinates(steps, params, (u, v))
+    assert np.isnan(here[1]).all()
+    assert np.isnan(off[1])
+    np.testing.assert_allclose(here[[0, 2, 3]], points[[0, 2, 3]], atol=1e-5)
+    assert off[[0, 2, 3]].max() < 1e-4
+    with pytest.raises(ValueError, match="step 1 of 4 is not finite, expected those before"):
+        trajectories.principal(steps)

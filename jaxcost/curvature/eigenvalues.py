@@ -7,7 +7,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from jaxcost import cost
+from jaxcost import checks, cost
 from jaxcost.curvature import products
 from jaxcost.engine import trees
 
@@ -33,13 +33,13 @@ def extremes(C, params, *, tolerance=1e-3) -> Extremes:
     Args:
         C: a `cost.Cost`.
         params: a tuple of C's arguments.
-        tolerance: where to stop, as a share of the eigenvalues; the residuals tell how far one came.
+        tolerance: where to stop, as a share of the eigenvalues, in [0, 1); the residuals tell how far one came.
 
     Returns:
         `Extremes`. The method starts from the same direction each time.
 
     Raises:
-        ValueError: there are fewer than three parameters.
+        ValueError: there are fewer than three parameters, the tolerance is not in [0, 1), or C is not finite there.
 
     Reference:
         Lanczos 1950; here as in ARPACK, Lehoucq, Sorensen & Yang 1998.
@@ -51,6 +51,7 @@ def extremes(C, params, *, tolerance=1e-3) -> Extremes:
         [-2.0, 6.0]
     """
     C, moving = cost.split(C, params)
+    tolerance = checks.number("tolerance", tolerance, 0, 1, below=True)
     flat, unravel = ravel_pytree(moving)
     if flat.size < 3:
         raise ValueError(f"{flat.size} parameters, expected three or more: of fewer take the whole Hessian")
@@ -59,6 +60,8 @@ def extremes(C, params, *, tolerance=1e-3) -> Extremes:
     product = lambda v: np.asarray(ravel_pytree(hvp(v))[0], np.float64)
     H = LinearOperator((flat.size, flat.size), matvec=product, dtype=np.float64)
     start = np.random.default_rng(0).normal(size=flat.size)
+    if not np.isfinite(product(start)).all():  # of which ARPACK says no more than its number -9
+        raise ValueError("the Hessian of C is not finite at these parameters, expected some where C is smooth")
     values, vectors = eigsh(H, k=2, which="BE", tol=tolerance, v0=start)
     residuals = [np.linalg.norm(product(v) - value * v) for value, v in zip(values, vectors.T, strict=True)]
     whole = lambda v: trees.join(C.fixed and C.fixed.zeros(), of_flat(v))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from jaxcost import cost
+from jaxcost import checks, cost
 from jaxcost.curvature import products
 from jaxcost.engine import bars, trees
 
@@ -49,6 +49,9 @@ def moments(C, params, *, columns=128, progress=True) -> Moments:
         columns: how many are taken together.
         progress: show progress.
 
+    Raises:
+        ValueError: C is no cost of some images, nothing moves in the parameters, or `columns` is no positive number.
+
     Example:
         >>> from jaxcost import data
         >>> C = cost.Cost(data.digits()[1], f=lambda x, p: p, loss=lambda a, y: 3 * a[0] ** 2 + a[0] * a[1])
@@ -57,6 +60,8 @@ def moments(C, params, *, columns=128, progress=True) -> Moments:
         (6.0, 38.0)
     """
     C, moving = cost.split(C, params)
+    trees.some(params, "the parameters")
+    columns = checks.whole("columns", columns, 1, checks.MOST)
     n = sum(leaf.size for leaf in jax.tree.leaves(moving))
     parts = []
     with bars.bar(n, "columns of H", "column", progress=progress) as bar:

@@ -32,8 +32,9 @@ def hvp(C, params, v) -> Any:
         >>> hvp(C, (jnp.ones(2),), (jnp.array([1.0, 0.0]),))[0].round(4).tolist()
         [6.0, 1.0]
     """
-    fixed, v = trees.split(params)[1], trees.fitted(v, params, "v")
-    return trees.join(fixed and fixed.zeros(), _hvp(*cost.split(C, params), v))
+    C, moving = cost.split(C, params)
+    fixed, v = trees.some(params, "the parameters")[1], trees.fitted(v, params, "v")
+    return trees.join(fixed and fixed.zeros(), _hvp(C, moving, v))
 
 
 def hvps(C, params, vs) -> Any:
@@ -50,9 +51,14 @@ def hvps(C, params, vs) -> Any:
     Raises:
         ValueError: they are not like the parameters.
     """
-    moving, fixed = trees.split(params)
-    vs = jax.vmap(lambda v: trees.fitted(v, moving, "one of vs"))(trees.moving(vs))
-    return trees.join(fixed and fixed.zeros(), _hvps(*cost.split(C, params), vs))
+    C, moving = cost.split(C, params)
+    _, fixed = trees.some(params, "the parameters")
+    vs = trees.moving(vs)
+    lengths = {leaf.shape[:1] for leaf in jax.tree.leaves(vs)}
+    if len(lengths) != 1 or lengths == {()}:
+        raise ValueError(f"vs are {trees.shapes(vs)}; expected as many for each leaf, its first axis")
+    vs = jax.vmap(lambda v: trees.fitted(v, moving, "one of vs"))(vs)
+    return trees.join(fixed and fixed.zeros(), _hvps(C, moving, vs))
 
 
 @jax.jit

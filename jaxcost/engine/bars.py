@@ -9,14 +9,20 @@ import os
 import jax
 from tqdm import tqdm
 
+from jaxcost import checks
+
 
 def bar(total, what, unit, *, progress=True, initial=0) -> tqdm:
     """A progress bar that appears after two seconds and leaves nothing behind.
+
+    Raises:
+        ValueError: `total` or `initial` is no whole number, or `progress` not True or False.
 
     Example:
         >>> with bar(3, "points", "point", progress=False) as shown:
         ...     shown.update()
     """
+    total, initial = checks.whole("total", total, 0), checks.whole("initial", initial, 0)
     # None: only on a terminal
     disable = None if wanted(progress) else True
     return tqdm(total=total, initial=initial, desc=what, unit=unit, delay=2, leave=False, disable=disable)
@@ -25,9 +31,12 @@ def bar(total, what, unit, *, progress=True, initial=0) -> tqdm:
 def wanted(progress=True) -> bool:
     """Whether this process should tell of its progress.
 
+    Raises:
+        ValueError: `progress` is not True or False.
+
     Example:
         >>> wanted(progress=False)
         False
     """
     off = os.environ.get("TQDM_DISABLE", "0").lower() not in ("", "0", "false")
-    return progress and not off and jax.process_index() == 0
+    return checks.flag("progress", progress) and not off and jax.process_index() == 0

@@ -1,24 +1,66 @@
-"""One operation of a traced program, written for one image, on all images at once, the image axis LAST.
+"""A traced program as a list of operations, and one of them, written for one image, on all images at once.
 
-Values are `[features, images]`. A plain vmap of the whole program would move the image axis to the front wherever a
-bias is added, a transposition a layer.
+The image axis is LAST, values are `[features, images]`. A plain vmap of the whole program would move the image axis to
+the front wherever a bias is added, a transposition a layer.
 """
 
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.extend import core
 
+INLINED = {"jit", "pjit", "closed_call", "core_call", "checkpoint", "remat", "remat2"}
 ELEMENTWISE = {  # in several operands, all of the shape of the result
     "add", "sub", "add_any", "mul", "div", "rem", "max", "min", "pow", "atan2", "nextafter", "and", "or",
     "xor", "eq", "ne", "lt", "le", "gt", "ge", "select_n",
 }  # fmt: skip
 
 
+class Operation(NamedTuple):
+    """One equation of the flat program; values are numbered, literals are kept as they are."""
+
+    eqn: core.JaxprEqn
+    inputs: tuple
+    outputs: tuple[int, ...]
+
+
+def flattened(closed, inlined=INLINED) -> tuple[list[Operation], list[int], tuple]:
+    """The jaxpr as one list of operations: nested jits inlined, every value with a number of its own.
+
+    Args:
+        closed: a closed jaxpr.
+        inlined: names of the primitives in whose place the operations of their own programs stand.
+
+    Returns:
+        `(program, inputs, outputs)`; an output is the number of a value, or a literal.
+    """
+    program, count = [], iter(range(1 << 60))
+
+    def run(jaxpr, consts, arguments):
+        literals = [core.Literal(array, jax.typeof(array)) for array in consts]  # as if written in the program
+        names = dict(zip(jaxpr.constvars, literals, strict=True))
+        names |= dict(zip(jaxpr.invars, arguments, strict=True))
+        for eqn in jaxpr.eqns:
+            inputs = tuple(v if isinstance(v, core.Literal) else names[v] for v in eqn.invars)
+            if eqn.primitive.name in inlined:
+                inner = eqn.params.get("jaxpr", eqn.params.get("call_jaxpr"))
+                outputs = run(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), inputs)
+            else:
+                outputs = tuple(next(count) for _ in eqn.outvars)
+                program.append(Operation(eqn, inputs, outputs))
+            names |= dict(zip(eqn.outvars, outputs, strict=True))
+        return tuple(v if isinstance(v, core.Literal) else names[v] for v in jaxpr.outvars)
+
+    inputs = [next(count) for _ in closed.jaxpr.invars]
+    return program, inputs, run(closed.jaxpr, closed.consts, inputs)
+
+
 def on_all_images(eqn, arguments, image_axes) -> list:
     """One operation on all images: their image axes are `image_axes` (None: no such axis), the result's is last."""
-    call = partial(_bind, eqn)
+    call = partial(bind, eqn)
     if all(axis is None for axis in image_axes):
         return call(*arguments)
     n = next(a.shape[axis] for a, axis in zip(arguments, image_axes, strict=True) if axis is not None)
@@ -34,8 +76,9 @@ def on_all_images(eqn, arguments, image_axes) -> list:
     return jax.vmap(call, image_axes, -1)(*arguments)
 
 
-def _bind(eqn, *arguments):
-    out = eqn.primitive.bind(*arguments, **eqn.primitive.get_bind_params(eqn.params))
+def bind(eqn, *arguments, **params) -> list:
+    """One operation, with other parameters where they are given."""
+    out = eqn.primitive.bind(*arguments, **eqn.primitive.get_bind_params(eqn.params | params))
     return out if eqn.primitive.multiple_results else [out]
 
 

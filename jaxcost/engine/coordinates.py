@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxcost import checks
+
 
 def product(axes) -> np.ndarray:
     """All points of a grid in reading order, `[m, k]`, from its k axes.
@@ -31,7 +33,7 @@ def points_on(moving, points) -> np.ndarray:
     Raises:
         ValueError: there are no points, or not of one coordinate a direction.
     """
-    points, k = np.asarray(points, dtype_of(moving)), len(moving.directions)
+    points, k = _typed("points", points, moving), len(moving.directions)
     if points.shape[1:] != (k,) or not len(points):
         raise ValueError(f"points have shape {points.shape}, expected [m, {k}] with at least one point")
     return points
@@ -47,13 +49,24 @@ def axes_on(moving, axes) -> tuple[np.ndarray, ...]:
     Raises:
         ValueError: they are not as many as directions, or one is no list of finite numbers.
     """
-    if len(axes) != len(moving.directions):
-        raise ValueError(f"found {len(axes)} axes and {len(moving.directions)} directions, expected as many of each")
-    axes = tuple(np.asarray(axis, dtype_of(moving)) for axis in axes)
-    for name, axis in zip(("alphas", "betas", *("axis",) * len(axes)), axes, strict=False):
+    k = len(moving.directions)
+    try:
+        number = len(axes)
+    except TypeError as error:
+        raise ValueError(f"axes={checks.shown(axes)}, expected a list of {k}, one a direction") from error
+    if number != k or not k:
+        raise ValueError(f"found {number} axes and {k} directions, expected as many of each, one or more")
+    names = ("alphas", "betas", *("axis",) * len(axes))
+    axes = tuple(_typed(name, axis, moving) for name, axis in zip(names, axes, strict=False))
+    for name, axis in zip(names, axes, strict=False):
         if axis.ndim != 1 or not len(axis) or not np.isfinite(axis).all():
             raise ValueError(f"{name} have shape {axis.shape}, expected a list of at least one finite number")
     return axes
+
+
+def _typed(name, numbers, moving):
+    with np.errstate(over="ignore"):  # beyond the type: infinite, as it is where it is used
+        return checks.numbers(name, numbers).astype(dtype_of(moving))
 
 
 def lengths(directions) -> tuple[np.ndarray, np.ndarray]:

@@ -16,10 +16,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.extend import core
 
 from jaxcost import directions as frames
-from jaxcost.engine.batching import image_last, on_all_images
+from jaxcost.engine.batching import flattened, image_last, on_all_images
 
 CONSTANT, AFFINE, GENERAL = "constant", "affine", "general"
 
@@ -32,16 +31,7 @@ JOINTLY = {
     "split": FIRST, "convert_element_type": FIRST, "concatenate": slice(None), "select_n": slice(1, None),
 }  # fmt: skip
 BILINEAR = {"mul", "dot_general", "conv_general_dilated"}  # linear in each of two operands: one may be affine
-INLINED = {"jit", "pjit", "closed_call", "core_call", "checkpoint", "remat"}
 PRODUCT = 1 / 8  # what a multiplication in a matrix product is taken to cost, in elementwise ones: a guess
-
-
-class Operation(NamedTuple):
-    """One equation of the flat program; values are numbered, literals are kept as they are."""
-
-    eqn: core.JaxprEqn
-    inputs: tuple
-    outputs: tuple[int, ...]
 
 
 class Kind(NamedTuple):
@@ -57,13 +47,16 @@ class Residual(NamedTuple):
     Attributes:
         each: `each(s, coefficients)`, the results for each image, a pytree of `[n]`.
         total: `total(s, coefficients, counted)`, their sums over the images where the mask `counted`, `[n]`, is True.
+        sound: `sound(s, coefficients)`, whether nothing that was split is infinite or NaN or can have become so. Where
+            it is False these results are not to be taken: split again, plainly.
     """
 
     each: Callable
     total: Callable
+    sound: Callable = lambda s, coefficients: jnp.bool_(True)
 
 
-def split(f, origin, directions, data) -> tuple[object, Residual]:
+def split(f, origin, directions, data, *, plainly=False) -> tuple[object, Residual]:
     """Split what f says of each image along a slice into coefficients, computed here, and the rest.
 
     Args:
@@ -72,11 +65,12 @@ def split(f, origin, directions, data) -> tuple[object, Residual]:
         origin: tuple of the parameters at s = 0, floating arrays.
         directions: k tuples like `origin`.
         data: a pytree of arrays `[n, ...]`.
+        plainly: compute nothing beforehand.
 
     Returns:
-        `(coefficients, residual)`, a pytree of arrays and two pure functions such that
-        `residual.each(s, coefficients)[i] = f(data[i], *P(s))`. Where nothing that depends on the images is worth
-        computing beforehand, they are the plain `vmap` of f.
+        `(coefficients, residual)`, a pytree of arrays and pure functions such that
+        `residual.each(s, coefficients)[i] = f(data[i], *P(s))` wherever `residual.sound(s, coefficients)`. Where
+        nothing that depends on the images is worth computing beforehand, they are the plain `vmap` of f.
 
     Example:
         >>> x = jnp.arange(6.0).reshape(3, 2)
@@ -91,9 +85,9 @@ def split(f, origin, directions, data) -> tuple[object, Residual]:
     closed, shapes = jax.make_jaxpr(f, return_shape=True)(one, *origin)
     structure = jax.tree.structure(shapes)
     plain = (origin, directions, data), _residual(partial(_plain, f), structure)
-    if closed.effects:  # prints and callbacks must happen as the model says
+    if plainly or closed.effects:  # prints and callbacks must happen as the model says
         return plain
-    program, inputs, outputs = _flatten(closed)
+    program, inputs, outputs = flattened(closed)
     n_data = len(jax.tree.leaves(data))
     kinds = {v: Kind(CONSTANT, True) for v in inputs[:n_data]}
     kinds |= {v: Kind(AFFINE, False) for v in inputs[n_data:]}
@@ -113,7 +107,9 @@ def split(f, origin, directions, data) -> tuple[object, Residual]:
     frontier = {v: image_last(values[v], axes.get(v)) for v in sorted(needed)}
     n = len(jax.tree.leaves(data)[0])
     rest = partial(_evaluated, later, outputs, {v: kinds[v] for v in frontier}, n)
-    return frontier, _residual(rest, structure)
+    largest = _largest([c for v, c in frontier.items() if kinds[v].word == AFFINE and v not in inputs])
+    residual = _residual(lambda s, coefficients: rest(s, coefficients["values"]), structure)
+    return {"values": frontier, "largest": largest}, residual._replace(sound=_sound)
 
 
 def _residual(evaluated, structure):
@@ -123,6 +119,22 @@ def _residual(evaluated, structure):
         lambda s, coefficients: whole([_each(costs) for costs in evaluated(s, coefficients)]),
         lambda s, coefficients, counted: whole([_total(costs, counted) for costs in evaluated(s, coefficients)]),
     )
+
+
+def _largest(stacks):
+    """The largest coefficients, `[k + 1]`, in the narrowest of their types; NaN or infinite if one is.
+
+    Where nothing moves, a value is infinite everywhere or nowhere, split or not, and does not count.
+    """
+    moving = [jnp.where((c[1:] != 0).any(0, keepdims=True), jnp.abs(c), 0).reshape(len(c), -1) for c in stacks]
+    narrowest = min((c.dtype for c in stacks), key=lambda dtype: dtype.itemsize)
+    return jnp.stack([c.max(1, initial=0).astype(narrowest) for c in moving]).max(0)
+
+
+def _sound(s, coefficients):
+    """Split, 0 times infinity is NaN where the model itself may be finite, and sums may overflow: not within bounds."""
+    largest = coefficients["largest"]
+    return largest[0] + (jnp.abs(s) * largest[1:]).sum() < jnp.finfo(largest.dtype).max / 2
 
 
 def _plain(f, s, coefficients):
@@ -179,29 +191,6 @@ _product = partial(jnp.matmul, precision="highest")
 
 
 # -- the program ----------------------------------------------------------------------------------------
-
-
-def _flatten(closed):
-    """The jaxpr as one list of operations: nested jits inlined, every value with a number of its own."""
-    program, count = [], iter(range(1 << 60))
-
-    def run(jaxpr, consts, arguments):
-        literals = [core.Literal(array, jax.typeof(array)) for array in consts]  # as if written in the program
-        names = dict(zip(jaxpr.constvars, literals, strict=True))
-        names |= dict(zip(jaxpr.invars, arguments, strict=True))
-        for eqn in jaxpr.eqns:
-            inputs = tuple(v if isinstance(v, core.Literal) else names[v] for v in eqn.invars)
-            if eqn.primitive.name in INLINED:
-                inner = eqn.params.get("jaxpr", eqn.params.get("call_jaxpr"))
-                outputs = run(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), inputs)
-            else:
-                outputs = tuple(next(count) for _ in eqn.outvars)
-                program.append(Operation(eqn, inputs, outputs))
-            names |= dict(zip(eqn.outvars, outputs, strict=True))
-        return tuple(v if isinstance(v, core.Literal) else names[v] for v in jaxpr.outvars)
-
-    inputs = [next(count) for _ in closed.jaxpr.invars]
-    return program, inputs, run(closed.jaxpr, closed.consts, inputs)
 
 
 def _classify(program, outputs, kinds, k):

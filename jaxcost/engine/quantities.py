@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxcost import data
+from jaxcost import checks, data
 from jaxcost.engine import blocks
 
 
@@ -64,19 +64,19 @@ class Detailed(NamedTuple):
     Attributes:
         classes: number of classes, or 0 to keep none.
         per_image: keep the cost of each image.
-        accuracy: keep the share of images whose largest output is the desired one.
+        accuracy: number of classes, or 0: keep the share of images whose largest output is the desired one (`right`).
     """
 
     classes: int = 0
     per_image: bool = False
-    accuracy: bool = False
+    accuracy: int = 0
 
     def of_one(self, C, image, *params):
         """The cost of one image, and whether its largest output is the desired one."""
         a = C.output(image.x, *params)  # once for both: a program traced twice would be computed twice
         found = {"cost": C.of_output(a, image.y)}
         if self.accuracy:
-            found["right"] = a.argmax(-1) == data.labels(image.y[None])[0]
+            found["right"] = right(a, image.y, self.accuracy)
         return found
 
     def of_block(self, block, new, images, s):
@@ -115,17 +115,49 @@ class Detailed(NamedTuple):
         return kept
 
 
+def detailed(Cs, standard_error=False, per_class=False, per_image=False, accuracy=False) -> Quantity | Detailed:
+    """C alone, or with what else is asked for.
+
+    Raises:
+        ValueError: something is not True or False, or the desired outputs are no classes where these are asked for.
+
+    Example:
+        >>> detailed((), per_image=True)
+        Detailed(classes=0, per_image=True, accuracy=0)
+    """
+    given = {"standard_error": standard_error, "per_class": per_class, "per_image": per_image, "accuracy": accuracy}
+    if not any([checks.flag(name, flag) for name, flag in given.items()]):
+        return VALUES
+    classes = max(map(number_of_classes, Cs)) if per_class or accuracy else 0
+    return Detailed(classes * per_class, bool(per_image), classes * accuracy)
+
+
+def right(a, y, classes=1) -> jax.Array:
+    """Whether the largest output for one image is the desired one. Of equal ones the first counts; NaN is never right.
+
+    Args:
+        a: outputs, `[classes]`.
+        y: the desired ones, one-hot, or a label.
+        classes: how many labels there are.
+
+    Raises:
+        ValueError: the outputs are no list of numbers, not as many as the desired ones, or fewer than classes.
+
+    Example:
+        >>> [bool(right(jnp.array(a), 1)) for a in ([0.1, 0.9], [0.5, 0.5], [jnp.nan, 0.9])]
+        [True, False, False]
+    """
+    a, y = checks.real("outputs", a), jnp.asarray(y)
+    if a.ndim != 1 or len(a) < max(1, classes) or (y.ndim and y.shape != a.shape):
+        of = f"desired outputs {y.shape}" if y.ndim else f"labels of {classes} classes"
+        raise ValueError(f"outputs have shape {a.shape}, for {of}; expected one output a class")
+    return (a.argmax(-1) == data.labels(y[None])[0]) & ~jnp.isnan(a).any()
+
+
 def number_of_classes(C) -> int:
     """Number of classes, of one-hot or whole-numbered desired outputs.
 
     Raises:
         ValueError: they are neither.
     """
-    y = C.images.y
-    if y.ndim == 2 and jnp.issubdtype(y.dtype, jnp.floating):
-        return y.shape[1]
-    if y.ndim == 1 and jnp.issubdtype(y.dtype, jnp.integer):
-        return int(y.max()) + 1
-    raise ValueError(
-        f"classes of desired outputs {y.dtype}{list(y.shape)}, expected one-hot [n, classes] or whole labels [n]"
-    )
+    return checks.classes(C.images.y)

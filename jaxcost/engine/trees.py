@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcost import checks
+
 MOVES, STAYS, STATIC = "moves", "stays", "static"
 ARRAYS = jax.Array | np.ndarray | np.generic | jax.ShapeDtypeStruct
 
@@ -37,8 +39,15 @@ class Fixed:
     structure: Any
 
     def join(self, moving) -> Any:
-        """The whole tree, from its floating leaves (any tree of them, in their order)."""
-        sources = {MOVES: iter(jax.tree.leaves(moving)), STAYS: iter(self.arrays), STATIC: iter(self.static)}
+        """The whole tree, from its floating leaves (any tree of them, in their order).
+
+        Raises:
+            ValueError: they are not as many.
+        """
+        leaves, wanted = jax.tree.leaves(checks.tree("moving", moving)), self.kinds.count(MOVES)
+        if len(leaves) != wanted:
+            raise ValueError(f"{len(leaves)} floating leaves, {shapes(moving)}; expected {wanted}")
+        sources = {MOVES: iter(leaves), STAYS: iter(self.arrays), STATIC: iter(self.static)}
         return self.structure.unflatten([next(sources[kind]) for kind in self.kinds])
 
     def zeros(self) -> "Fixed":
@@ -55,14 +64,15 @@ def split(tree) -> tuple[Any, Fixed | None]:
         all leaves are floating it has the structure of the tree, and `fixed` is None.
 
     Raises:
-        TypeError: a leaf is complex, or is neither an array nor hashable.
+        TypeError: a leaf is complex, or is neither an array of numbers nor hashable.
+        ValueError: the tree is nested without end.
 
     Example:
         >>> moving, fixed = split({"weights": jnp.ones(2), "steps": jnp.array(3)})
         >>> moving["steps"] is None, fixed.join({"weights": jnp.zeros(2)})["steps"].item()
         (True, 3)
     """
-    leaves, structure = jax.tree.flatten(tree)
+    leaves, structure = jax.tree.flatten(checks.tree("the tree", tree))
     kinds = tuple(map(_kind, leaves))
     of = lambda kind: tuple(leaf for leaf, its in zip(leaves, kinds, strict=True) if its == kind)
     moving = [_as_array(leaf) if kind == MOVES else None for leaf, kind in zip(leaves, kinds, strict=True)]
@@ -81,20 +91,70 @@ def moving(tree) -> Any:
     return split(tree)[0]
 
 
+def some(tree, name) -> tuple[Any, Fixed | None]:
+    """What `split` gives, of a tree in which something moves.
+
+    Raises:
+        ValueError: nothing does.
+    """
+    moving, fixed = split(tree)
+    if not jax.tree.leaves(moving):
+        raise ValueError(f"nothing moves in {name}, {shapes(tree)}; expected floating arrays")
+    return moving, fixed
+
+
+def nonzero(directions) -> None:
+    """Make sure that each of several directions leads somewhere; of traced ones nothing is known.
+
+    Raises:
+        ValueError: a direction is 0, or holds NaN or infinity.
+
+    Example:
+        >>> nonzero([{"w": jnp.array([1.0, -2.0]), "b": 0.5}, {"w": jnp.zeros(2), "b": 0.0}])
+        Traceback (most recent call last):
+        ...
+        ValueError: direction 1 has the largest entry 0.0, expected one that is finite and not 0
+    """
+    found = _largest([moving(direction) for direction in directions])
+    for i, size in enumerate([] if isinstance(found, jax.core.Tracer) else found.tolist()):
+        if not 0 < size < np.inf:
+            raise ValueError(f"direction {i} has the largest entry {size}, expected one that is finite and not 0")
+
+
+@jax.jit
+def _largest(trees):
+    of_leaf = lambda leaf: jnp.max(jnp.abs(leaf.astype(float)), initial=0)
+    return jnp.array([jnp.max(jnp.array([of_leaf(leaf) for leaf in jax.tree.leaves(tree)])) for tree in trees])
+
+
 def pick(tree, index) -> Any:
-    """`leaf[index]` of every array; leaves that are no arrays stay."""
+    """`leaf[index]` of every array; leaves that are no arrays stay.
+
+    Raises:
+        ValueError: the index is out of range, for which jax would take another, or none.
+    """
+    arrays = [leaf for leaf in jax.tree.leaves(checks.tree("the tree", tree)) if isinstance(leaf, ARRAYS)]
+    try:
+        for leaf in arrays:
+            np.broadcast_to(False, leaf.shape)[index]
+    except (IndexError, TypeError, ValueError) as error:
+        raise ValueError(f"index {checks.shown(index)} of {shapes(tree)}, expected one within each") from error
     return jax.tree.map(lambda leaf: leaf[index] if isinstance(leaf, ARRAYS) else leaf, tree)
 
 
 def shapes(tree) -> str:
-    """Shapes and types of a tree's leaves by their paths, for error messages."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    """Shapes and types of a tree's leaves by their paths, for error messages.
+
+    Raises:
+        ValueError: the tree is nested without end.
+    """
+    leaves = jax.tree_util.tree_leaves_with_path(checks.tree("the tree", tree))
     kind = lambda leaf: f"{leaf.dtype}{list(leaf.shape)}" if isinstance(leaf, ARRAYS) else type(leaf).__name__
     return ", ".join(f"{jax.tree_util.keystr(path)} {kind(leaf)}" for path, leaf in leaves) or "nothing"
 
 
-def fitted(tree, like, name) -> Any:
-    """The floating leaves of a tree, in the structure and of the types of those of another.
+def fitted(tree, like, name, of="the origin") -> Any:
+    """The floating leaves of a tree, in the structure and of the types of those of another, of the name `of`.
 
     Raises:
         ValueError: the two are not alike; names both.
@@ -103,7 +163,7 @@ def fitted(tree, like, name) -> Any:
     leaves, wanted = map(jax.tree_util.tree_leaves_with_path, (found, expected))
     alike = lambda leaves, fixed: ([(path, jnp.shape(leaf)) for path, leaf in leaves], fixed and fixed.kinds)
     if alike(leaves, fixed) != alike(wanted, expected_fixed):
-        raise ValueError(f"{name} is like {shapes(tree)}; expected it to be like the origin, {shapes(like)}")
+        raise ValueError(f"{name} is like {shapes(tree)}; expected it to be like {of}, {shapes(like)}")
     values = [leaf.astype(at.dtype) for (_, leaf), (_, at) in zip(leaves, wanted, strict=True)]
     return jax.tree.structure(expected).unflatten(values)
 
@@ -118,12 +178,16 @@ def _as_array(leaf):
 def _kind(leaf):
     if isinstance(leaf, float):
         return MOVES
-    kind = lambda of: isinstance(leaf, ARRAYS) and jnp.issubdtype(leaf.dtype, of)
-    if isinstance(leaf, complex) or kind(jnp.complexfloating):
-        found = getattr(leaf, "dtype", "complex")
-        raise TypeError(f"a leaf of type {found}, expected real numbers: move real and imaginary parts apart")
     if isinstance(leaf, ARRAYS):
-        return MOVES if kind(jnp.floating) else STAYS
+        of = lambda *kinds: any(jnp.issubdtype(leaf.dtype, kind) for kind in kinds)
+        if of(jnp.floating):
+            return MOVES
+        if of(jnp.integer, jnp.bool_, jax.dtypes.prng_key):
+            return STAYS
+        advice = ": move real and imaginary parts apart" if of(jnp.complexfloating) else ""
+        raise TypeError(f"a leaf of type {leaf.dtype}, expected real numbers{advice}")
+    if isinstance(leaf, complex):
+        raise TypeError("a leaf of type complex, expected real numbers: move real and imaginary parts apart")
     try:
         hash(leaf)
     except TypeError as error:

@@ -62,7 +62,7 @@ def measure(
         depth: minima that are no deeper are not counted, nor those no deeper than the floor.
         at_nodes: C at `frequency.chebyshev_nodes` along the same axes, or None.
         hessians: exact Hessians in the slice at the points of the grid, `[..., k, k]`, or None.
-        curvature_floor: noise of these (`slices.curvature_floor`).
+        curvature_floor: noise of these (`floors.of_curvature`).
         kinds: `[m]`, the number of negative eigenvalues at each true critical point, or None.
 
     Returns:

@@ -6,6 +6,9 @@ Sees arrays only, and works in float64 on the host.
 import numpy as np
 from scipy import fft, signal
 
+from jaxcost import checks
+from jaxcost.measures.variation import checked
+
 RESOLVED = 3 / 4  # share of the nodes that coefficients may need: those beyond the nodes fold back onto the last ones
 
 
@@ -17,11 +20,15 @@ def power_spectrum(values, spacing=1.0, axis=-1) -> tuple[np.ndarray, np.ndarray
 
     Args:
         values: an array of any dimension, finite.
-        spacing: of the points along the axis.
+        spacing: of the points along the axis, positive.
         axis: along which the lines run; the spectra of all lines are averaged.
 
     Returns:
         `(frequencies, power)`: cycles per unit of spacing, 0 left out, and squared units of the values per that.
+
+    Raises:
+        ValueError: the values are not finite numbers on a grid, with two or more along the axis; there is no such axis;
+            or the spacing is not positive.
 
     Example:
         >>> x = np.linspace(0, 1, 200, endpoint=False)
@@ -29,7 +36,10 @@ def power_spectrum(values, spacing=1.0, axis=-1) -> tuple[np.ndarray, np.ndarray
         >>> print(f"{frequencies[power.argmax()]:.0f}")
         12
     """
-    values = np.asarray(values, np.float64)
+    values, axis = checked(values, 0.0), checks.whole("axis", axis, None)
+    if not -values.ndim <= axis < values.ndim or values.shape[axis] < 2:
+        raise ValueError(f"axis={axis} of values {list(values.shape)}, expected one with two points or more")
+    spacing = checks.number("spacing", spacing, 0, above=True)
     frequencies, power = signal.periodogram(values, 1 / spacing, "hann", detrend="linear", axis=axis)
     power = np.moveaxis(power, axis, -1).reshape(-1, len(frequencies)).mean(0)
     return frequencies[1:], power[1:]
@@ -49,12 +59,18 @@ def mean_frequency(values, spacing=1.0, floor=0.0) -> float:
     Returns:
         Cycles per unit of spacing; NaN where all lines are left out.
 
+    Raises:
+        ValueError: the values are not finite numbers on a grid; the floor is negative; or the spacings are not positive,
+            one for all or one an axis.
+
     Example:
         >>> x = np.linspace(0, 1, 200, endpoint=False)
         >>> print(f"{mean_frequency(np.sin(2 * np.pi * 12 * x), x[1]):.1f}")
         12.0
     """
-    values, centres = np.asarray(values, np.float64), []
+    values, spacing, centres = checked(values, floor), checks.numbers("spacing", spacing, finite=True), []
+    if spacing.shape not in ((), (values.ndim,)) or not (spacing > 0).all():
+        raise ValueError(f"spacing={checks.shown(spacing)}, expected positive ones, one for all axes or one an axis")
     for axis, h in enumerate(np.broadcast_to(spacing, values.ndim)):
         lines = _lines(values, axis)
         rounding = 1e-12 * np.abs(lines).max(-1)
@@ -77,15 +93,19 @@ def chebyshev_nodes(n, half_width=1.0) -> np.ndarray:
 
     Args:
         n: how many.
-        half_width: they lie between -half_width and half_width.
+        half_width: they lie between -half_width and half_width, positive.
 
     Returns:
         `[n]`.
+
+    Raises:
+        ValueError: n is no whole number, or the half-width is not positive.
 
     Example:
         >>> chebyshev_nodes(2).round(4).tolist()
         [-0.7071, 0.7071]
     """
+    n, half_width = checks.whole("n", n, 0, checks.MOST), checks.number("half_width", half_width, 0, above=True)
     return -half_width * np.cos(np.pi * (np.arange(n) + 0.5) / n)
 
 
@@ -93,17 +113,20 @@ def chebyshev_coefficients(values) -> np.ndarray:
     """Coefficients of the Chebyshev series through the values at `chebyshev_nodes` along every axis.
 
     Args:
-        values: C at the nodes, an array of any dimension.
+        values: C at the nodes, an array of any dimension, finite.
 
     Returns:
         An array like values, c with C(s) = sum_ij... c_ij... T_i(s_1) T_j(s_2) ... at all nodes.
+
+    Raises:
+        ValueError: the values are not finite numbers on a grid.
 
     Example:
         >>> x = chebyshev_nodes(5)
         >>> np.abs(chebyshev_coefficients(4 * x**3 - 3 * x)).round(9).tolist()  # T_3
         [0.0, 0.0, 0.0, 1.0, 0.0]
     """
-    values = np.asarray(values, np.float64)
+    values = checked(values, 0.0)
     found = fft.dctn(np.flip(values), type=2)  # the nodes rise, cos falls
     for axis, n in enumerate(values.shape):
         found = np.moveaxis(found, axis, 0) / n
@@ -128,11 +151,15 @@ def chebyshev_number(values, accuracy=1e-3, floor=0.0) -> float:
     Returns:
         A whole number as a float; infinite where it exceeds three quarters of the nodes, too few to tell.
 
+    Raises:
+        ValueError: the values are not finite numbers on a grid, the accuracy is not positive, or the floor is negative.
+
     Example:
         >>> x = chebyshev_nodes(65)
         >>> chebyshev_number(np.cos(20 * x)), chebyshev_number(x**2)
         (27.0, 3.0)
     """
+    values, accuracy = checked(values, floor), checks.number("accuracy", accuracy, 0, above=True)
     found = np.abs(chebyshev_coefficients(values))
     n = min(found.shape)
     found[found <= floor * np.prod([(2 / m) ** 0.5 for m in found.shape])] = 0

@@ -152,7 +152,7 @@ def convex_to(axis, second, floor=0.0) -> float | np.ndarray:
     Args:
         axis: the coordinates, `[points]`, one of them 0, on both sides of it.
         second: exact second derivatives there, `[points]`, or `[draws, points]`.
-        floor: noise of these (`slices.curvature_floor`), not negative.
+        floor: noise of these (`floors.of_curvature`), not negative.
 
     Returns:
         A distance, where a straight line between two points reaches -floor; infinite if the line is convex all along.
@@ -195,7 +195,7 @@ def negative_curvature(hessians, floor=0.0) -> float:
 
     Args:
         hessians: exact Hessians in the slice, `[..., k, k]`; points with a non-finite one are left out.
-        floor: noise of the eigenvalues (`slices.curvature_floor`), not negative.
+        floor: noise of the eigenvalues (`floors.of_curvature`), not negative.
 
     Returns:
         A number in [0, 1]; NaN where no Hessian is finite.

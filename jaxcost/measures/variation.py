@@ -6,6 +6,8 @@ than the floor counts as none.
 
 import numpy as np
 
+from jaxcost import checks
+
 
 def total_variation(values, floor=0.0) -> float:
     """Ups and downs together: sum_i |C_i+1 - C_i|, over turns of more than `floor`.
@@ -169,10 +171,10 @@ def checked(values, floor) -> np.ndarray:
         >>> checked([1, 2], 0.0).tolist()
         [1.0, 2.0]
     """
-    values = np.asarray(values, np.float64)
+    values, noise = checks.numbers("values", values), checks.numbers("floor", floor)
     if not values.ndim or not values.size or not np.isfinite(values).all():
         bad = np.sum(~np.isfinite(values))
         raise ValueError(f"values of shape {values.shape}, {bad} not finite; expected finite numbers on a grid")
-    if not floor >= 0:
-        raise ValueError(f"floor={floor}, expected a number that is not negative")
+    if noise.ndim or isinstance(floor, bool | np.bool_) or not noise >= 0:
+        raise ValueError(f"floor={checks.shown(floor)}, expected a number that is not negative")
     return values

@@ -1,0 +1,596 @@
+"""Malformed calls, generated: one table of valid calls, and each of their arguments spoilt in turn, in every way.
+
+A call must be refused by a line of the kit that says `raise`, with a message of what was given and what is expected; or
+it stands in the list of what is legal. Nothing else may happen: no number, no error of Python or of another library.
+"""
+
+import ast
+import functools
+import importlib
+import re
+import types
+import warnings
+import zlib
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from matplotlib.figure import Figure
+
+import jaxcost
+from jaxcost import (
+    checks,
+    cost,
+    data,
+    descent,
+    devices,
+    directions,
+    losses,
+    network,
+    populations,
+    slices,
+    statistics,
+    tails,
+)
+from jaxcost.engine import bars, coordinates, trees
+from jaxcost.measures import minima
+
+VARIATIONS = ("total_variation", "excess_variation", "largest_rise", "information", "checked")
+PACKAGE = Path(jaxcost.__file__).parent
+ROOMS = re.findall(r"^    ([\w.]+)  ", jaxcost.__doc__, re.M)
+NOT_YET = {"statistics", "resampling", "results", "populations"}
+NOT_YET |= {room for room in ROOMS if room.startswith("measures.")} - {"measures.variation", "measures.frequency"}
+INNER = {"checks.shown", "directions.moved_leaf", "losses.fit"}  # called by the kit alone, and so is the engine
+EVERY = 40  # of all calls so many are one of the quick test's
+
+
+# the valid calls
+
+
+@functools.cache
+def things():
+    """Images of six pixels, a 6-4-3 network, directions, slices and what else the calls take."""
+    keys = jax.random.split(jax.random.key(0), 8)
+    x, labels = jax.random.uniform(keys[0], (12, 6)), np.arange(12) % 3
+    C = cost.Cost(data.Images(x, data.one_hot(labels, 3)))
+    networks = [jax.tree.map(np.asarray, network.init(key, (6, 4, 3))) for key in keys[:5]]
+    params, other, third, u, v = networks
+    stacked = lambda *trees: jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
+    random, axis, line_axis = np.random.default_rng(0), np.linspace(-1, 1, 5), np.linspace(-1, 1, 9)
+
+    def slice_of(axes, *along):
+        shape, k = tuple(map(len, axes)), len(axes)
+        values, per_image, per_class = (random.uniform(size=(*shape, *more)) for more in ((), (12,), (3,)))
+        at = np.array([axis[np.abs(axis).argmin()] for axis in axes])
+        values[tuple(n // 2 for n in shape)] = C(*directions.at(params, along, at))  # as `slices.check` asks
+        frame = directions.Frame(params, along)
+        return slices.Slice(axes, values, 1e-7, np.ones(k), np.eye(k), 0, values, per_class, per_image, values, frame)
+
+    plane, line, sgd = slice_of((axis, axis), u, v), slice_of((line_axis,), u), optax.sgd(0.1)
+    frames = [directions.Frame(params, (u,)), directions.Frame(other, (v,))]
+    population = populations.Population((line_axis,), random.uniform(size=(2, 9)), 1e-7, frames=tuple(frames))
+    run = descent.Run(params, np.ones(2), stacked(params, other), np.arange(2), {}, sgd.init(params))
+    starts = stacked(params, other)
+    many = descent.Run(starts, np.ones((2, 2)), stacked(starts, starts), np.arange(2), {}, sgd.init(params))
+    return types.SimpleNamespace(
+        key=keys[6], keys=keys[:2], images=C.images, C=C, params=params, other=other, third=third, u=u, v=v, axis=axis,
+        plane=plane, line=line, frames=frames, path=stacked(*networks), starts=starts, sgd=sgd, run=run, many=many,
+        population=population, minima=minima.local_minima(plane.values, plane.floor),
+    )  # fmt: skip
+
+
+def calls(folder):
+    """The table: of each public function its name (and a word that tells a row from others), what it takes, and itself
+    where the name does not say.
+    """
+    t = things()
+    key, keys, C, params, u, v, axis, images = t.key, t.keys, t.C, t.params, t.u, t.v, t.axis, t.images
+    (w, b), x, y, a = params, images.x[0], images.y[0], jnp.array([0.2, 0.3, 0.9])
+    points, wave, draws = np.zeros((3, 2)), np.cos(np.arange(9.0)), np.linspace(0, 1, 200) ** 0.5
+    ax, solid = Figure().subplots(), Figure().add_subplot(projection="3d")
+    memory = {"memory": 1 << 30, "progress": False}
+    slice_, line, frames = (
+        {"origin": params, "directions": (u, v)},
+        {"axes": (t.line.axes[0],), "values": wave},
+        t.frames,
+    )
+    training = {"C": C, "optimizer": t.sgd, "steps": 2, "batch": 5, "every": 1, "watch": {"C": C}, "keep": True}
+    half_widths, moving = np.arange(1.0, 4), t.plane.frame.moving()
+    of = dict  # the arguments of a call
+    return [
+        ("checks.whole", of(value=3), functools.partial(checks.whole, "n", least=1, most=5)),
+        ("checks.number", of(value=0.5), functools.partial(checks.number, "share", low=0, high=1)),
+        ("checks.numbers", of(value=wave), functools.partial(checks.numbers, "draws", ndim=1, finite=True)),
+        ("checks.real", of(value=a), functools.partial(checks.real, "a")),
+        ("checks.one_of", of(value="zero"), functools.partial(checks.one_of, "biases", allowed=("zero", "entry"))),
+        ("checks.flag", of(value=False), functools.partial(checks.flag, "progress")),
+        ("checks.function", of(value=len), functools.partial(checks.function, "f")),
+        ("checks.key", of(value=key), functools.partial(checks.key, "key")),
+        ("checks.key many", of(value=keys), functools.partial(checks.key, "keys", ndim=1)),
+        ("checks.chosen", of(which=[0, 3]), functools.partial(checks.chosen, n=12, name="images")),
+        ("checks.images", of(value=images)),
+        ("checks.classes", of(y=images.y)),
+        ("checks.path", of(value="file"), functools.partial(checks.path, "path")),
+        ("checks.tree", of(value=params), functools.partial(checks.tree, "params")),
+        ("data.Images.__getitem__", of(which=[0, 3]), images.__getitem__),
+        ("data.one_hot", of(labels=[0, 2], classes=3)),
+        ("data.labels", of(y=images.y)),
+        ("data.read_idx", of(path=folder / "train-images-idx3-ubyte", ndim=3, sha256=None)),
+        ("data.load", of(folder=folder, classes=10)),
+        ("data.mnist", of(folder=folder, mirrors=("nowhere",), timeout=1.0)),
+        *((f"losses.{loss}", of(a=a, y=y)) for loss in ("quadratic", "absolute", "cross_entropy")),
+        *((f"losses.{loss}", of(z=a, y=y)) for loss in ("sigmoid_cross_entropy", "softmax_cross_entropy", "hinge")),
+                ("statistics.summary", of(draws=draws, confidence=0.95)),
+        ("statistics.draws_for", of(width=0.1, draws=draws, confidence=0.95)),
+        ("statistics.proportion", of(successes=2, n=9, confidence=0.95)),
+        ("statistics.trend", of(groups=[draws, draws + 1])),
+        ("statistics.kendall", of(x=wave, y=wave[::-1], confidence=0.95)),
+        ("statistics.mann_whitney", of(a=wave, b=draws)),
+        ("statistics.p_value", of(observed=0.5, null=draws)),
+        ("resampling.bootstrap", of(key=key, statistic=lambda g: g[0].mean(-1), groups=[draws], levels=1)),
+        ("resampling.nested", of(key=key, draws=[draws, draws + 1], confidence=0.95)),
+        ("resampling.shared", of(draws=[draws, draws + 1], confidence=0.95)),
+        ("tails.lower_tail", of(draws=draws, share=0.05)),
+        ("tails.Tail.log10_share", of(values=0.01), tails.Tail(0.2, 0.05, -0.5, 0.1).log10_share),
+        ("tails.share_of_largest", of(values=draws, part=0.1)),
+        ("engine.trees.fitted", of(tree=u, like=params), functools.partial(trees.fitted, name="u")),
+        ("engine.trees.pick", of(index=1), functools.partial(trees.pick, t.path)),
+        ("engine.coordinates.points_on", of(points=points), functools.partial(coordinates.points_on, moving)),
+        ("engine.coordinates.axes_on", of(axes=(axis, axis)), functools.partial(coordinates.axes_on, moving)),
+        ("engine.bars.bar", of(total=3, progress=False, initial=0), lambda **its: bars.bar(what="", unit="", **its)),
+        ("network.init", of(key=key, sizes=(6, 4, 3), scale=lambda n: n**-0.5)),
+        ("network.feedforward", of(x=x, w=w, b=b)),
+        ("network.logits", of(x=x, w=w, b=b)),
+        ("network.mlp", of(hidden=jnp.tanh, output=jnp.tanh)),
+        ("network.mlp made", of(x=x, w=w, b=b), network.mlp(jnp.tanh)),
+        ("network.size", of(params=params)),
+        ("directions.Frame.at", of(s=[0.1, 0.2]), directions.Frame(params, (u, v)).at),
+        ("directions.Recipe.of", of(params=params), directions.recipes(key)[0].of),
+        ("directions.at", of(**slice_, s=[0.1, 0.2])),
+        ("directions.random", of(key=key, params=params, k=2, normalize="filter", axis=0, biases="zero")),
+        ("directions.recipes", of(key=key, k=2, normalize="filter", axis=0, biases="zero")),
+        ("directions.gaussian", of(key=key, params=params)),
+        ("directions.filter_normalized", of(direction=u, params=params, axis=0, biases="zero")),
+        ("directions.layer_normalized", of(direction=u, params=params, biases="zero")),
+        ("directions.orthonormal", of(u=u, v=v)),
+        ("directions.cosine", of(u=u, v=v)),
+        ("directions.between", of(a=params, b=t.other)),
+        ("directions.through", of(a=params, b=t.other, c=t.third)),
+        ("trajectories.principal", of(trajectory=t.path, k=2)),
+        ("trajectories.principal list", of(trajectory=[params, t.other, u, v], k=2)),
+        ("trajectories.coordinates", of(trajectory=t.path, **slice_)),
+        ("cost.Cost", of(images=images, f=C.f, loss=C.loss, block=5, spread=None, fixed=None)),
+        ("cost.Cost.__call__", of(w=w, b=b), lambda w, b: C(w, b)),
+        ("cost.Cost.__call__ of one", of(whole=params), lambda whole: C(whole)),
+        ("cost.Cost.per_image", of(w=w, b=b), lambda w, b: C.per_image(w, b)),
+        ("cost.Cost.output", of(x=x, w=w, b=b), lambda x, w, b: C.output(x, w, b)),
+        ("cost.Cost.bytes_of_one", of(w=w, b=b), lambda w, b: C.bytes_of_one(w, b)),
+        ("cost.checked", of(C=C)),
+        ("cost.split", of(C=C, params=params)),
+        ("cost.accuracy", of(C=C, params=params)),
+        ("cost.output_distance", of(C=C, origin=params)),
+        ("devices.mesh", of(images=1, points=1)),
+        ("devices.spread", of(C=C, mesh=devices.mesh())),
+        ("descent.gradient", of(C=C, params=params)),
+        ("descent.downhill", of(C=C, params=params)),
+        ("descent.gradient_norm", of(C=C, params=params)),
+        ("descent.descend", of(key=key, params=params, **training)),
+        ("descent.descend on", of(key=key, C=C, params=t.run, optimizer=t.sgd, steps=2)),
+        ("descent.ensemble", of(keys=keys, init=t.starts, mesh=None, **training)),
+        ("descent.ensemble each", of(keys=keys, C=C, init=t.many, optimizer=optax.sgd, steps=2, each=jnp.ones(2))),
+        ("descent.Run.network", of(i=1), t.many.network),
+        ("descent.Run.at", of(record=1), t.run.at),
+        ("slices.line", of(C=C, origin=params, u=u, alphas=axis)),
+        ("slices.plane", of(C=C, origin=params, u=u, v=v, alphas=axis, betas=axis)),
+        (
+            "slices.grid",
+            of(C=(C, C), **slice_, axes=(axis, axis), standard_error=True, per_class=True, per_image=True)
+            | of(accuracy=True, resume_file=None, **memory),
+        ),
+        ("slices.evaluate", of(C=C, **slice_, points=points, resume_file=None, **memory)),
+        ("slices.derivatives", of(C=C, **slice_, points=points, **memory)),
+        ("floors.of_values", of(C=C, **slice_, points=points, values=np.ones(3))),
+        ("slices.plan", of(C=C, **slice_, points=points, memory=1 << 30)),
+        ("slices.check", of(C=C, slice_=t.plane)),
+        ("slices.Slice.at", of(s=[0.1, 0.2]), t.plane.at),
+        *((f"measures.variation.{name}", of(values=wave, floor=0.1)) for name in VARIATIONS),
+        ("measures.fits.quadratic_fit", line),
+        ("measures.fits.unimodal_fit", line),
+        ("measures.fits.fitting", line),
+        ("measures.roughness.roughness", of(**line, floor=0.1)),
+        ("measures.roughness.bowl", of(**line, floor=0.1)),
+        ("measures.roughness.bowls", of(axis=t.line.axes[0], values=wave, floor=0.1, least=0.4, parts=7)),
+        ("measures.roughness.bowl_end", of(half_widths=half_widths, shares=np.array([1, 0.9, 0.5]), least=0.95)),
+        ("measures.roughness.convex_to", of(axis=t.line.axes[0], second=wave, floor=0.1)),
+        ("measures.roughness.negative_curvature", of(hessians=np.ones((4, 2, 2)), floor=0.0)),
+        ("measures.roughness.curvature_ratio", of(hessians=np.ones((4, 2, 2)), floor=0.0)),
+        ("measures.frequency.power_spectrum", of(values=wave, spacing=0.5, axis=-1)),
+        ("measures.frequency.mean_frequency", of(values=wave, spacing=0.5, floor=0.1)),
+        ("measures.frequency.chebyshev_nodes", of(n=5, half_width=0.5)),
+        ("measures.frequency.chebyshev_coefficients", of(values=wave)),
+        ("measures.frequency.chebyshev_number", of(values=wave, accuracy=1e-3, floor=0.1)),
+        ("measures.minima.local_minima", of(values=wave, floor=0.1, edge="open")),
+        ("measures.minima.elsewhere", of(found=t.minima, values=t.plane.values)),
+        ("measures.minima.saddle_gap", of(values=wave, floor=0.1)),
+        ("measures.bumpiness.measure", of(**line, floor=0.1, at_nodes=wave, hessians=np.ones((9, 1, 1)), kinds=[0, 1])),
+        ("measures.bumpiness.measure_each", of(population=t.population)),
+        ("measures.bumpiness.halved", of(population=t.population)),
+        ("populations.about", of(keys=keys, params=params, k=2, normalize="filter")),
+        ("populations.evaluate", of(C=C, frames=frames, points=points[:, :1], **memory)),
+        ("populations.derivatives", of(C=C, frames=frames, points=points[:, :1], **memory)),
+        ("populations.floor", of(C=C, frames=frames, points=points[:, :1], values=np.ones((2, 3)))),
+        ("populations.grid", of(C=C, frames=frames, axes=(axis,), **memory)),
+        ("populations.zoom", of(C=C, frames=frames, half_widths=[0.5, 1.0], points=5, nodes=5, bends=3, **memory)),
+        ("populations.walks", of(keys=keys, C=C, params=params, steps=2, size=0.1)),
+        ("measures.images.bootstrap", of(key=key, slice_=t.line, draws=3)),
+        ("measures.images.by_class", of(slice_=t.line)),
+        ("measures.images.depths", of(C=C, slice_=t.plane, found=t.minima)),
+        ("measures.refinement.refine", of(C=C, line=t.line, depth=0.1, most=100)),
+        ("measures.critical.find", of(C=C, slice_=t.line, derivatives=None, steps=2)),
+        ("measures.critical.settle", of(C=C, slice_=t.plane, minima=t.minima)),
+        ("measures.nulls.taylor", of(key=key, slice_=t.line, value=1.0, gradient=[1.0], hessian=[[2.0]])),
+        ("measures.nulls.random_fields", of(key=key, slice_=t.line, draws=2)),
+        ("measures.nulls.compare", of(key=key, C=C, slice_=t.line, draws=2)),
+        ("measures.nulls.random_field_each", of(key=key, population=t.population)),
+        ("measures.nulls.walk_shares", of(squares=np.ones(9), drift=0.1, k=3)),
+        ("measures.nulls.path_walks", of(path=t.path, k=3)),
+        ("curvature.products.hvp", of(C=C, params=params, v=v)),
+        ("curvature.products.hvps", of(C=C, params=params, vs=t.starts)),
+        ("curvature.moments.moments", of(C=C, params=params, columns=50, progress=False)),
+        ("curvature.eigenvalues.extremes", of(C=C, params=params, tolerance=1e-3)),
+        ("results.save", of(path=folder / "new.npz", result=params, settings={"seed": 0}, note="text")),
+        ("results.load", of(path=folder / "saved.npz", like=None, types=())),
+        ("results.provenance", of(path=folder / "saved.npz")),
+        ("plot.norm", of(values=wave)),
+        ("plot.contour", of(ax=ax, plane=t.plane, minima=t.minima, grid_only=None, bar=False, scale=None)),
+        ("plot.surface", of(ax=solid, plane=t.plane)),
+        ("plot.line", of(ax=ax, slice_=t.line, label="C")),
+        ("plot.band", of(ax=ax, steps=np.arange(9), values=wave, label="C")),
+        ("plot.medians", of(ax=ax, x=[0, 1], summaries=[statistics.Interval(1.0, 0.5, 2.0)] * 2, label="C")),
+        ("plot.trajectory", of(ax=ax, coordinates=np.ones((3, 2)), off=np.ones(3))),
+        ("plot.image", of(ax=ax, x=np.ones(9), title="text")),
+    ]  # fmt: skip
+
+
+def function(name):
+    """What a row of the table is about: `room.function`, or `room.Class.method`."""
+    *rooms, last = name.split(" ")[0].split(".")
+    for n in (1, 2):
+        room = ".".join(rooms[:n])
+        if room in ROOMS:
+            return functools.reduce(getattr, [*rooms[n:], last], importlib.import_module(f"jaxcost.{room}"))
+    raise LookupError(name)
+
+
+# the ways to spoil an argument
+
+
+def deep():
+    """A list in a list in a list, 2,000 of them."""
+    return functools.reduce(lambda inner, _: [inner], range(2000), 1.0)
+
+
+ANYTHING = {
+    "None": lambda: None,
+    "text": lambda: "text",
+    "no text": lambda: "",
+    "bytes": lambda: b"bytes",
+    "NaN": lambda: np.nan,
+    "infinity": lambda: np.inf,
+    "-1": lambda: -1,
+    "0": lambda: 0,
+    "1.5": lambda: 1.5,
+    "1e2": lambda: 1e2,
+    "True": lambda: True,
+    "[]": lambda: [],
+    "()": lambda: (),
+    "{}": lambda: {},
+    "ragged": lambda: [[1.0, 2.0], [3.0]],
+    "complex": lambda: 1j,
+    "object": lambda: object(),
+    "of four axes": lambda: np.ones((2, 3, 4, 5)),
+    "texts": lambda: np.array(["a", "b"]),
+    "deep": deep,
+    "lambda": lambda: lambda *_: None,
+    "huge": lambda: 10**30,
+    "array of NaN": lambda: np.full(3, np.nan),
+    "array of complex": lambda: np.ones(3, complex),
+    "old key": lambda: np.array([0, 1], np.uint32),
+    "key": lambda: jax.random.key(0),
+    "keys": lambda: jax.random.split(jax.random.key(0), 3),
+    "C": lambda: things().C,
+    "params": lambda: things().params,
+}
+IN_A_LIST = ("None", "text", "NaN", "1.5", "-1", "object", "deep", "huge", "[]", "key", "of four axes")
+
+
+def is_array(value):
+    return isinstance(value, jax.Array | np.ndarray) and np.ndim(value) and jnp.issubdtype(value.dtype, jnp.number)
+
+
+def of_array(array):
+    """An array spoilt in ways of its own."""
+    first = np.arange(array.size).reshape(array.shape) == 0
+    return {
+        "transposed": lambda: array.T if array.ndim > 1 else array[:, None],
+        "one fewer": lambda: array[:-1],
+        "one more": lambda: np.concatenate([array, array[:1]]),
+        "none of it": lambda: array[:0],
+        "an axis more": lambda: array[None],
+        "an axis fewer": lambda: array[0],
+        "NaN in it": lambda: np.where(first, np.nan, array),
+        "all 0": lambda: np.zeros_like(array),
+        "as text": lambda: array.astype(str),
+        "as complex": lambda: array.astype(complex),
+        "as objects": lambda: array.astype(object),
+        "rounded": lambda: array.astype(int),
+    }
+
+
+def of_tree(tree):
+    """A tuple with arrays within, such as parameters, with another first leaf, or made something else."""
+    (first, *others), structure = jax.tree.flatten(tree)
+    leaves = {
+        "of another shape": lambda: first[..., :-1],
+        "with an axis more": lambda: first[None],
+        "of integers": lambda: first.astype(int),
+        "of complex": lambda: first.astype(complex),
+        "of text": lambda: "text",
+        "None": lambda: None,
+        "of NaN": lambda: np.full_like(first, np.nan),
+        "a number": lambda: 1.0,
+        "of objects": lambda: np.asarray(first).astype(object),
+        "deep": deep,
+    }
+    with_leaf = lambda leaf: lambda: jax.tree.unflatten(structure, [leaf(), *others])
+    return {f"leaf {name}": with_leaf(leaf) for name, leaf in leaves.items()} | {
+        "all leaves 0": lambda: jax.tree.map(lambda leaf: leaf * 0, tree),
+        "as a list": lambda: list(tree),
+        "as a dict": lambda: dict(enumerate(tree)),
+    }
+
+
+def of_sequence(value):
+    """A list or plain tuple with fewer or more entries, or another first one."""
+    kind = type(value)
+    with_first = lambda name: lambda: kind([ANYTHING[name](), *value[1:]])
+    return {f"the first {name}": with_first(name) for name in IN_A_LIST} | {
+        "one fewer": lambda: kind(value[:-1]),
+        "one more": lambda: kind([*value, value[0]]),
+        "the first alone": lambda: value[0],
+    }
+
+
+def of_result(value):
+    """A result without what it may do without."""
+    optional = [name for name, default in getattr(value, "_field_defaults", {}).items() if default is None]
+    without = lambda name: lambda: value._replace(**{name: None})
+    return {f"without {name}": without(name) for name in optional if getattr(value, name) is not None}
+
+
+def spoilt(value):
+    """All that a value is spoilt to, by name, each made when it is asked for."""
+    plain = type(value) in (list, tuple) and len(value) > 0
+    leaves = jax.tree.leaves(value) if isinstance(value, network.Params) or plain else []
+    a_tree = isinstance(value, tuple) and leaves and all(map(is_array, leaves)) and not isinstance(value[0], cost.Cost)
+    return (
+        ANYTHING
+        | (of_array(np.asarray(value)) if is_array(value) else {})
+        | (of_tree(value) if a_tree else {})
+        | (of_sequence(value) if plain else {})
+        | of_result(value)
+    )
+
+
+def raised_by_the_kit(error):
+    """Whether a line of the kit that says `raise` raised it, and its message tells what was expected."""
+    trace = error.__traceback__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    path, text = Path(trace.tb_frame.f_code.co_filename), str(error)
+    ours = PACKAGE in path.parents and trace.tb_lineno in lines_that_raise(path)
+    return ours and isinstance(error, ValueError | TypeError | FileNotFoundError) and "expected" in text.lower()
+
+
+@functools.cache
+def lines_that_raise(path):
+    found = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Raise)]
+    return {line for node in found for line in range(node.lineno, node.end_lineno + 1)}
+
+
+# what is legal: arguments, as `room.function argument`, and ways to spoil them that are none
+
+TREE = "params, leaf of NaN, all leaves 0, "  # a network may have diverged, and be 0
+ANY_TREE = (
+    TREE + "of four axes, C, leaf of another shape, leaf with an axis more, leaf of text, leaf None, leaf a number, "
+)
+ANY_TREE += "leaf of integers, as a list, as a dict, "
+NUMBERS = "old key, one fewer, one more, all 0, rounded, "
+GRID = NUMBERS + "of four axes, an axis more, "
+NONFINITE = "array of NaN, NaN in it, all 0, rounded, "
+LEGAL = [
+    (r"(?!cost.Cost).* C", "C"),
+    (r".* (keep|progress|bar|standard_error|per_class|per_image)|slices.grid accuracy|checks.flag value", "True"),
+    (r".* (batch|watch|resume_file|spread|fixed|scale|minima|grid_only|output|label|title|off)", "None"),
+    (r"devices.mesh images|descent.ensemble mesh|cost.Cost block", "None"),
+    (r".* key|checks.key value", "key"),
+    (r"checks.key many value", "keys"),
+    (r".* memory|cost.Cost block|engine.bars.bar (total|initial)|directions.recipes axis", "huge"),
+    (r"engine.bars.bar (total|initial)", "0"),
+    (r".* watch", "{}"),
+    (r".* (label|title)", "text, no text"),
+    # numbers
+    (r"checks.number value|measures.frequency.chebyshev_nodes n|directions.(random|recipes) k", "0"),
+    (r"curvature.eigenvalues.extremes tolerance|data.one_hot labels", "0"),
+    (r"directions.\w+ axis|measures.frequency.power_spectrum axis", "-1, 0"),
+    (r"descent.Run.\w+ \w+|engine.trees.pick index", "-1, 0"),
+    (r"engine.trees.pick index", "None, True, [], (), old key"),  # as of an array of numpy
+    (r"measures.* floor", "infinity, 0, 1.5, 1e2"),
+    (r"measures.* spacing|measures.frequency.chebyshev_(nodes half_width|number accuracy)", "1.5, 1e2"),
+    (r"measures.frequency.(power_spectrum spacing|chebyshev_nodes half_width|chebyshev_number accuracy)", "huge"),
+    # lists of numbers
+    (r"measures.(variation|frequency).* values", NUMBERS),
+    (r"measures.(variation.(?!largest)|frequency.).* values", GRID),
+    (r"measures.(variation.(?!largest)|frequency.(?!power)).* values", "transposed"),
+    (r"checks.numbers value", NUMBERS + "[], (), none of it"),
+    (r"(checks.real|plot.norm) values?", GRID + NONFINITE + "transposed, an axis fewer, none of it"),
+    (r"(checks.real|plot.norm|tails.Tail.log10_share) values?", "NaN, infinity, -1, 0, 1.5, 1e2, [], (), array of NaN"),
+    (r"tails.Tail.log10_share values", "of four axes, old key"),
+    (r"tails.\w+ (draws|values)", "one fewer, one more"),
+    (r"tails.share_of_largest (values)", "old key, rounded"),
+    (r"tails.share_of_largest part", "[], (), of four axes"),
+    (r"losses.* [ayz]", NONFINITE),
+    (r"slices.* (alphas|betas)", NUMBERS),
+    (r"(slices.grid|engine.coordinates.axes_on) axes", "ragged, leaf of another shape, leaf of integers, all leaves 0"),
+    (r"(slices.grid|engine.coordinates.axes_on) axes|.* directions", "as a list"),
+    (r"(slices.\w+|engine.coordinates.points_on) points", "all 0, rounded"),
+    (r"(slices.(?!floor)\w+|engine.coordinates.points_on) points", "one fewer, one more, NaN in it"),
+    (r"floors.of_values (points|values)", "NaN in it, all 0, rounded"),  # with a warning
+    (r"floors.of_values values", "array of NaN"),
+    (r"directions.*at s|slices.Slice.at s|plot.medians x", "old key, the first NaN, the first 1.5, the first -1"),
+    (r"plot.(band|trajectory) (steps|values|coordinates|off)", "NaN in it, all 0, rounded"),
+    (r"plot.band values", "an axis more"),
+    (r"plot.trajectory off", "array of NaN"),
+    (r"plot.image x", "old key, NaN in it, all 0, rounded"),
+    # images, classes, choices
+    (r"checks.chosen which|data.Images.__getitem__ which", "[], (), old key, one fewer, one more, the first -1"),
+    (r"(checks.classes|data.labels) y", "old key, one fewer, one more, none of it, rounded"),
+    (r"data.one_hot labels", "old key, one fewer, one more, the first alone"),
+    (r"slices.grid C|network.init sizes", "one fewer, one more"),
+    (r"slices.grid C", "the first alone"),
+    (r"checks.path value", "text"),
+    (r"directions.(random|recipes) normalize", "None"),
+    (r"checks.function value|cost.Cost (f|loss)|network.mlp (hidden|output)", "lambda, C"),
+    # networks and directions
+    (r"(network|cost.Cost).* (w|b)", "leaf of integers, leaf of NaN, all leaves 0, as a list"),
+    (r"(network|cost.Cost).* x", "NaN in it, all 0, rounded"),
+    (r"(?!curvature.eigen|checks).* (params|origin|tree|like)", TREE),
+    (r"curvature.eigenvalues.extremes params", "params, all leaves 0"),
+    (r"(cost|descent|curvature.moments.\w+|curvature.eigenvalues.\w+).* params", "leaf of integers"),
+    (r"cost.output_distance origin", "leaf of integers"),
+    (r"cost.split params", "(), leaf of another shape, leaf with an axis more, leaf of text, leaf None, leaf a number"),
+    (r"directions.(Recipe.of|random|gaussian) params|network.size params", ANY_TREE),
+    (r"(directions.gaussian|network.size) params", "NaN, infinity, 1.5, 1e2, ragged, array of NaN"),
+    (r"checks.tree value", ANY_TREE + ", ".join({*ANYTHING} - {"deep"}) + ", leaf of complex, leaf of objects"),
+    (r"directions.* (direction|u|v)|slices.* (u|v)", "params"),
+    (r"directions.cosine (u|v)|directions.between (a|b)|curvature.products.hvp v", TREE),
+    (r"directions.through (a|b|c)", "all leaves 0"),
+    (r"directions.through a", "params"),
+    (r"curvature.products.hvps vs|trajectories.coordinates trajectory", "leaf of NaN, all leaves 0"),
+    (r"trajectories.coordinates directions", "one fewer"),
+    (
+        r"trajectories.principal trajectory",
+        "leaf of another shape, leaf of integers, leaf of text, leaf None, as a dict",
+    ),
+    (r"trajectories.principal.* trajectory", "C"),
+    (r"trajectories.principal list trajectory", "one fewer, one more"),
+    (r"descent.ensemble init", "leaf of integers, leaf of NaN, all leaves 0"),
+    (r"descent.ensemble each each", "old key, NaN in it, all 0, rounded"),
+    # results
+    (r"(plot|slices.check).* (plane|slice_)", "without standard_error, without per_class, without per_image"),
+    (r"(plot|slices.check).* (plane|slice_)", "without accuracy"),
+    (r"plot.* (plane|slice_)", "without frame"),
+]
+THEIRS = [  # ends in the caller's own function, or in the network of the world
+    (r"descent.ensemble each each", "of four axes, transposed"),
+    (r"data.mnist folder", "None"),
+]
+
+
+def listed(table, name, argument, how):
+    return any(re.fullmatch(one, f"{name} {argument}") and how in ways.split(", ") for one, ways in table)
+
+
+def outcomes(folder, wanted):
+    """Each wanted call, and what became of it: nothing, or an exception."""
+    for name, arguments, *given in calls(folder):
+        if any(name.startswith(f"{room}.") for room in NOT_YET):
+            continue
+        call = given[0] if given else function(name)
+        for argument, valid in arguments.items():
+            for how, make in spoilt(valid).items():
+                if listed(THEIRS, name, argument, how) or not wanted(name, argument, how):
+                    continue
+                try:
+                    call(**{**arguments, argument: make()})
+                except Exception as error:
+                    yield (name, argument, how), error
+                else:
+                    yield (name, argument, how), None
+
+
+def one_in(every):
+    """A predicate: some calls, always the same ones, and none that is legal."""
+    chosen = lambda call: zlib.crc32(repr(call).encode()) % every == 0
+    return lambda *call: chosen(call) and not listed(LEGAL, *call)
+
+
+def refused(found):
+    """Which calls were not refused as they should be, told one a line."""
+    return [(*call, repr(error)[:200]) for call, error in found if error is None or not raised_by_the_kit(error)]
+
+
+def test_some_of_all_malformed_calls_are_refused_by_the_kit_itself(tmp_path):
+    found = list(outcomes(tmp_path, one_in(EVERY)))
+    assert len(found) > 150
+    assert refused(found) == []
+
+
+@pytest.mark.slow
+def test_all_malformed_calls_are_refused_by_the_kit_itself(tmp_path):
+    found = list(outcomes(tmp_path, one_in(1)))
+    assert len(found) > 8000
+    assert refused(found) == []
+
+
+@pytest.mark.slow
+def test_what_is_called_legal_is_so(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a network that has diverged
+        found = list(outcomes(tmp_path, lambda *call: listed(LEGAL, *call)))
+    assert [(*call, repr(error)[:200]) for call, error in found if error is not None] == []
+    matched = {
+        (one, how)
+        for call, _ in found
+        for one, ways in LEGAL
+        for how in ways.split(", ")
+        if listed([(one, how)], *call)
+    }
+    told = {(one, how) for one, ways in LEGAL for how in ways.split(", ") if how}
+    assert told - matched == set()  # nothing is listed that is not among the calls
+
+
+def test_the_valid_calls_name_every_public_function_of_the_rooms_in_front():
+    named = {name.split(" ")[0] for name, *_ in calls(Path())}
+    assert set(ROOMS) >= NOT_YET
+    for room in ROOMS:
+        if room.startswith("engine.") or room in NOT_YET:
+            continue
+        module = importlib.import_module(f"jaxcost.{room}")
+        own = {
+            f"{room}.{name}": one
+            for name, one in vars(module).items()
+            if getattr(one, "__module__", "") == module.__name__
+        }
+        functions = {name for name, one in own.items() if callable(one) and not isinstance(one, type)}
+        public = {name for name in functions if not name.split(".")[-1].startswith("_")}
+        takes = {name for name in public if own[name].__code__.co_argcount + own[name].__code__.co_kwonlyargcount}
+        assert takes - INNER <= named
+
+
+def test_the_judge_tells_the_kits_own_errors_from_others():
+    """A line of the kit at which Python refuses something is no refusal of the kit's; nor is an error of jax."""
+    for call, ours in (
+        (lambda: checks.whole("n", 0), True),
+        (lambda: data.load("nowhere"), True),
+        (lambda: losses.quadratic(), False),
+        (lambda: coordinates.dtype_of(3), False),  # within the kit, which has no word of its own for it
+        (lambda: jnp.ones(3) @ jnp.ones(4), False),
+        (lambda: int("text"), False),
+    ):
+        with pytest.raises(Exception) as caught:  # noqa: PT011
+            call()
+        assert raised_by_the_kit(caught.value) == ours
