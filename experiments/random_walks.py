@@ -8,7 +8,11 @@ slope, whose steps are as often up as down, and independent.
     python experiments/random_walks.py                      the embedded digits
     python experiments/random_walks.py --data FOLDER        any four IDX files
 
-EXPECT
+Expect, on the embedded digits, on two versions of jax, 0.77 to 0.82 for all networks and step sizes, medians over six
+networks of four walks of 50 steps, and on a slope 0.80 (0.72 to 0.87 of nine in ten); but at steps of 0.1, which climb
+out of a valley, 0.70 to 0.71 (0.68 to 0.73) about half-trained networks and 0.65 to 0.67 (0.62 to 0.72) about trained
+ones. Such a walk turns at every step, whatever the surface: the straight lines of `bumpiness_by_scale.py` tell more. A
+minute and a half on two cores.
 """
 
 from dataclasses import dataclass

@@ -58,14 +58,14 @@ def count(values, floor=0.0):
     return minima.local_minima(values, floor).count
 
 
-def test_of_the_false_minima_of_500_smooth_lines_none_is_above_the_floor(C, params):
+def test_of_the_false_minima_of_300_smooth_lines_none_is_above_the_floor(C, params):
     """If the floor is twice the error, what is deeper is a minimum in float64 too: Cohen-Steiner et al. 2007."""
-    frames = populations.about(jax.random.split(jax.random.key(2), 250), params)  # of each of two networks
+    frames = populations.about(jax.random.split(jax.random.key(2), 150), params)  # of each of two networks
     false = []
     for lines in populations.zoom(C, frames, HALF_WIDTHS):
         raw, counted = ([count(values, floor) for values in lines.values] for floor in (0, lines.floor))
-        true, errors = np.zeros(250, int), []
-        for i in np.union1d(np.flatnonzero(raw), np.arange(0, 250, 25)):
+        true, errors = np.zeros(150, int), []
+        for i in np.union1d(np.flatnonzero(raw), np.arange(0, 150, 15)):
             exactly = in_float64(C, frames[i], lines.axes)
             true[i] = count(exactly)
             errors.append(np.abs(lines.values[i] - exactly).max())
@@ -73,7 +73,7 @@ def test_of_the_false_minima_of_500_smooth_lines_none_is_above_the_floor(C, para
         assert (counted <= true).all()
         assert 2 * max(errors) < lines.floor < 20 * max(errors)
         false.append(np.maximum(np.subtract(raw, true), 0).sum())
-    assert false[0] > 150
+    assert false[0] > 100
     assert false[0] > false[1] > false[2]
 
 
@@ -109,6 +109,9 @@ CASTS = {
 }
 
 
+ROUNDED = {name: lambda x, w, b, cast=cast: layers(x, w, b, cast) for name, cast in CASTS.items()}
+
+
 def problem(f=layers, dtype=np.float32, n=20):
     keys = jax.random.split(jax.random.key(7), 4)
     images = Images(jax.random.normal(keys[0], (n, SIZES[0])), jax.nn.one_hot(jnp.arange(n) % SIZES[-1], SIZES[-1]))
@@ -127,11 +130,14 @@ def smooth_values(frame, points):
     return ((x - np.float64(C.images.y)) ** 2).sum(-1).mean(-1)
 
 
-@pytest.mark.parametrize("narrow", [*CASTS, "bfloat16 parameters"])
+OTHERS = [pytest.param(narrow, marks=pytest.mark.slow) for narrow in ("float16", "10 bits")]
+
+
+@pytest.mark.parametrize("narrow", ["bfloat16", "bfloat16 parameters", *OTHERS])
 def test_of_a_model_that_rounds_by_itself_the_floor_is_that_of_its_stairs_and_it_is_said(narrow):
     """Stairs make minima on a smooth line; none is deeper than the floor."""
     if narrow in CASTS:
-        C, frame = problem(lambda x, w, b: layers(x, w, b, CASTS[narrow]))
+        C, frame = problem(ROUNDED[narrow])
         said = narrow.split()[0]
     else:
         C, frame = problem(dtype=jnp.bfloat16)
@@ -148,11 +154,11 @@ def test_of_a_model_that_rounds_by_itself_the_floor_is_that_of_its_stairs_and_it
 
 
 def test_each_place_is_named_and_once_however_many_slices_are_judged():
-    C, frame = problem(lambda x, w, b: layers(x, w, b, CASTS["float16"]))
-    points = np.linspace(-0.01, 0.01, 9, dtype=np.float32)[:, None]
+    C, frame = problem(ROUNDED["bfloat16"])
+    points = np.linspace(-0.01, 0.01, 101, dtype=np.float32)[:, None]
     values = slices.evaluate(C, *frame, points)
-    found = [noise.compare(C, frame.moving(), points, values, count=3, largest=1, first=3 * i) for i in range(2)]
-    with pytest.warns(UserWarning, match=r"makes float16 of float32 \(test_noise.py:\d") as said:
+    found = [noise.compare(C, frame.moving(), points, values, first=3 * i) for i in range(2)]
+    with pytest.warns(UserWarning, match=r"makes bfloat16 of float32 \(test_noise.py:\d") as said:
         assert noise.judge(found) == max(one.floor for one in found)
     assert len(said) == 1
 
@@ -169,7 +175,7 @@ def insisting(x, w, b):
     return jax.lax.fori_loop(0, 3, lambda i, h: jnp.tanh(h * i), jnp.ones(3, jnp.float32)) + layers(x, w, b)
 
 
-@pytest.mark.parametrize("f", [dropping, insisting])
+@pytest.mark.parametrize("f", [dropping, pytest.param(insisting, marks=pytest.mark.slow)])
 def test_models_that_draw_and_models_of_one_type_have_a_small_floor(f):
     C, frame = problem(f)
     points = np.linspace(-1, 1, 30, dtype=np.float32)[:, None]
@@ -190,7 +196,7 @@ def test_noise_on_any_short_stretch_of_a_smooth_slice_is_seen(k, monkeypatch):
     values, floor = slices.evaluate(C, *frame, points), lambda v: noise.floor(C, frame.moving(), points, v)
     sound = floor(values)
     rng, missed, missed_before = np.random.default_rng(0), 0, 0
-    for _ in range(12):
+    for _ in range(8):
         start, step = rng.integers(0, len(values) - 8 * 31), rng.choice([1, 31])
         at = start + step * np.arange(8)
         noisy = values.copy()
@@ -201,7 +207,7 @@ def test_noise_on_any_short_stretch_of_a_smooth_slice_is_seen(k, monkeypatch):
             without.setattr(noise, "_uneven", lambda *_: [])
             missed_before += not floor(noisy) > 2 * off
     assert missed == 0
-    assert missed_before > 6
+    assert missed_before > 4
     with monkeypatch.context() as without:
         without.setattr(noise, "_uneven", lambda *_: [])
         assert sound < 3 * floor(values)
@@ -279,7 +285,7 @@ def bowl_of(dtype=np.float32):
     return cost.Cost(Images(jnp.asarray(x), jnp.zeros((30, 1))), f, lambda a, y: a), np.float64(x)
 
 
-@pytest.mark.parametrize("k", [1, 2])
+@pytest.mark.parametrize("k", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_floor_of_curvature_covers_its_error_and_is_not_much_more(k):
     C, x = bowl_of()
     rng = np.random.default_rng(k)

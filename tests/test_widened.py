@@ -111,10 +111,11 @@ def linear_algebra(s, x):
     return solved, jnp.linalg.inv(a), jnp.linalg.slogdet(a), jnp.linalg.cholesky(a), jnp.linalg.eigvalsh(a)
 
 
-SLOW = [pytest.param(f, marks=pytest.mark.slow) for f in (arithmetic, differentiated, linear_algebra)]
+OTHERS = activations, arithmetic, differentiated, linear_algebra, sums
+SLOW = [pytest.param(f, marks=pytest.mark.slow) for f in OTHERS]
 
 
-@pytest.mark.parametrize("f", [activations, indices, sums, loops, called, *SLOW], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("f", [indices, loops, called, *SLOW], ids=lambda f: f.__name__)
 def test_it_is_the_model_in_float64(f):
     found, notes = in_float64(f, S, X)
     assert notes.narrowed == notes.kept == ()
@@ -202,6 +203,7 @@ def drawn(s, x):
     return kept, noise, lax.scan(step, key, s)[1]
 
 
+@pytest.mark.slow
 def test_a_model_that_draws_has_the_same_draws():
     found, notes = in_float64(drawn, S, X)
     for a, b in zip(found, drawn(SINGLE(S), SINGLE(X)), strict=True):
