@@ -8,8 +8,7 @@ figure, the number, what it says, and the command that makes it. No server, no o
     python experiments/cheatsheet.py --data FOLDER    any four IDX files, MNIST or Fashion-MNIST
     python experiments/cheatsheet.py --done output    the page from results that are there already, nothing run
 
-Expect twelve sentences, all seen to hold on the embedded digits, in under four minutes on two cores; one minute with
---small.
+Expect twelve sentences, all seen on the embedded digits, in ten minutes on two cores; one or two with --small.
 """
 
 import base64
@@ -131,7 +130,7 @@ def scale(r):
 
 def depth(r):
     """Lines far out have many minima, hardly one of them deep."""
-    of = list(r.kinds[KINDS[1]].values())[-1]
+    *_, of = r.kinds[KINDS[1]].values()
     deep, shallow = (of.counts[..., 2, at(r.levels, depth)].mean() for depth in (0.01, 1e-4))
     number = (
         f"minima of a line {2 * of.example[0].max():g} lengths of the weights long: {shallow:.0f} deeper than 0.0001, "

@@ -10,7 +10,12 @@ extreme eigenvalues of H by Lanczos, of untrained and trained 784-16-16-10 netwo
     python experiments/curvature_of_random_lines.py --taken 8000           all of them, many minutes
     python experiments/curvature_of_random_lines.py --data FOLDER          any four IDX files
 
-EXPECT
+Expect, on the embedded digits, medians of six networks of 1,000 lines each on two versions of jax: mean over the lines
+1.4e-4 untrained and 5 to 6e-5 trained, as trace / n, from which all six together are 0.3 to 0.9 standard errors off;
+standard deviation 1.9e-4 and 3 to 4e-5, as exactly. All have directions that curve down, lowest eigenvalue -0.39 and
+-0.05 to -0.07, a thousand times the mean. The second claim hangs on the network: of random planes 40 % (17 to 59) and
+12 % (3 to 21), means over networks, show the saddle, of one network's 0.2 to 67 %, the fewer the larger its mean is
+beside the standard deviation: not seldom. A minute and a half on two cores.
 """
 
 from dataclasses import dataclass
@@ -174,13 +179,12 @@ def verdicts(result):
         off = (cuts.lines.mean(1) - cuts.mean) / (cuts.deviation / np.sqrt(cuts.lines.shape[1]))
         together = abs(off.sum()) / np.sqrt(len(off))
         highest = np.max(cuts.ends[:, 0] + cuts.errors[:, 0])
-        shown = shown_by_planes(cuts)
         claim = f"{len(off)} networks, {name}: mean curvatures less trace / n, in standard errors"
         lines.append(common.verdict(claim, together, high=2, source=SOURCE))
         claim = f"{name}: highest of the networks' lowest eigenvalues, below 0 at saddles"
         lines.append(common.verdict(claim, highest, high=0, source=SOURCE))
         claim = f"{name}: percent of random planes that show the saddle, mean over networks, seldom"
-        lines.append(common.verdict(claim, shown, high=5, source=SOURCE))
+        lines.append(common.verdict(claim, shown_by_planes(cuts), high=5, source=SOURCE))
     return lines
 
 

@@ -24,6 +24,7 @@ from networks import Networks, by_network, lines
 from jaxcost import cost, data, network, plot, populations, resampling, results, slices
 from jaxcost.measures import images, minima
 
+DEPTH = 0.01  # of a bump that counts, about a hundredth of what knowing nothing costs, 0.9
 MOST = 20  # images that are drawn
 PARTS = (0.01, 0.1)  # of the images, those that rise most
 
@@ -36,7 +37,6 @@ class Settings(Networks):
     half_width: float = setting(16.0, "where lines have bumps; 1 is the length of each neuron's own weights")
     points: int = setting(161, "of each line, odd so that the network is one of them")
     line_points: int = setting(801, "of the lines that are taken", small=201)
-    depth: float = setting(0.01, "of a bump that counts, a hundredth of what knowing nothing costs, 0.9")
 
 
 class Bumps(NamedTuple):
@@ -71,10 +71,9 @@ class Result(NamedTuple):
 
     Attributes:
         depths: the deepest bump of each line, 0 where there is none, `[networks, lines]`.
-        depth: of those that count.
         bumps: the deepest of each network.
-        line: the line with the deepest, a finer `Slice` with the mean cost of each class. Where no line has any, the
-            one with the deepest minimum, that of a network itself, which stands for the bump in all that follows.
+        line: the line with the deepest, a finer `Slice` with the mean cost of each class. Where no line has any, that
+            with the deepest minimum of a network itself, which stands for the bump in all that follows.
         held_out: the same line over held-out images.
         errors: standard error of C less that at the bottom, over the images, `[points]`.
         bump: of the minima of that line the bump alone, `Minima`.
@@ -84,7 +83,6 @@ class Result(NamedTuple):
     """
 
     depths: np.ndarray
-    depth: float
     bumps: Bumps
     line: slices.Slice
     held_out: slices.Slice
@@ -107,9 +105,8 @@ def run(settings):
     axis, fine = (np.linspace(-1, 1, n) * settings.half_width for n in (settings.points, settings.line_points))
     coarse = populations.grid(C, frames, (axis,))
     found = [minima.local_minima(values, coarse.floor) for values in coarse.values]
-    depths = deepest = by_network([bump_of(one).deepest for one in found], settings.networks)
-    if not depths.any():
-        deepest = by_network([one.deepest for one in found], settings.networks)
+    depths = by_network([bump_of(one).deepest for one in found], settings.networks)
+    deepest = depths if depths.any() else by_network([one.deepest for one in found], settings.networks)
     if not deepest.any():
         raise SystemExit("no minimum on any line: take more lines, a larger half-width or more epochs")
     chosen = [frames[settings.lines * i + one.argmax()] for i, one in enumerate(deepest)]
@@ -127,7 +124,7 @@ def run(settings):
     outputs = [jax.vmap(network.feedforward, (0, None, None))(train.x[which], *line.at(line.alphas[[i]])) for i in ends]
     most = Shown(train.x[which], labels[which], costs[:, which], jnp.stack(outputs))
     line, unseen = (slice_._replace(per_image=None) for slice_ in (line, unseen))
-    result = Result(depths, settings.depth, bumps, line, unseen, errors, bump, rises, labels, most)
+    result = Result(depths, bumps, line, unseen, errors, bump, rises, labels, most)
     return result, {"data": train.fingerprint, "held_out": held_out.fingerprint}
 
 
@@ -157,37 +154,36 @@ def carried(rises, part=1.0):
 
 def table(result):
     """Bumps by depth, the deepest of each network, who makes the deepest of all, and the verdicts."""
-    line, bump, rises, n = result.line, result.bump, result.rises, len(result.rises)
-    mean, rows = lambda groups: groups[0].mean((1, 2)), [["a bump on a line", "lines", "share (95 % over networks)"]]
-    for depth in (0.1, result.depth, result.depth / 10, 0):
-        there = result.depths > depth
-        share = resampling.bootstrap(jax.random.key(0), mean, [there.astype(float)], levels=2)
-        rows.append([f"deeper than {depth or 'the noise floor'}", f"{there.sum()} of {there.size}", f"{share:.0%}"])
+    line, bump, bumps, rises = result.line, result.bump, result.bumps, result.rises
+    # by drawing networks anew, with two levels their lines too
+    mean = lambda groups: groups[0].reshape(len(groups[0]), -1).mean(1)
+    interval = lambda draws, levels=1: resampling.bootstrap(jax.random.key(0), mean, [1.0 * draws], levels=levels)
+    rows, known = [["a bump on a line", "lines", "share (95 % over networks)"]], bumps.depths > 0  # of no bump NaN
+    for depth in (0.1, DEPTH, DEPTH / 10, 0):
+        there, name = result.depths > depth, f"deeper than {depth or 'the noise floor'}"
+        rows.append([name, f"{there.sum()} of {there.size}", f"{interval(there, 2):.0%}"])
     rows += [[], ["the deepest of each network", "depth", "its error", "held out", "its error", "a tenth carries"]]
-    for i in np.flatnonzero(result.bumps.depths > 0):
-        rows.append([f"{i}", *(f"{of[i]:.4f}" for of in result.bumps[:-1]), f"{result.bumps.tenths[i]:.0%}"])
+    for i in np.flatnonzero(known):
+        rows.append([f"{i}", *(f"{of[i]:.4f}" for of in bumps[:-1]), f"{bumps.tenths[i]:.0%}"])
     bottom, ridge = (f"C = {line.values[i]:.4f} at {line.alphas[i]:.3f}" for (i,) in (bump.indices[0], bump.passes[0]))
-    up, down = np.sum(rises > line.floor), np.sum(rises < -line.floor)
-    needed = int(np.argmax(np.cumsum(np.sort(rises)[::-1]) >= rises.sum())) + 1
     told = [
         *common.columns(rows),
         "",
-        "the deepest of all" if result.depths.any() else "no bump on any line; the deepest minimum, a network's own",
-        f"bottom, ridge           {bottom}, {ridge}; noise floor {line.floor:.0e}",
-        f"rise, fall, stay        {up:,}, {down:,}, {n - up - down:,} of {n:,} images",
-        f"rises, falls alone      {carried(rises):.2f}, {1 - carried(rises):.2f} of the depth",
-        *(f"the {part:>3.0%} that rise most  {carried(rises, part):.2f} of it" for part in PARTS),
-        f"without the {needed:,} that rise most ({needed / n:.1%}) the ridge is no higher than the bottom",
+        "the deepest of all" if known.any() else "no bump on any line; the deepest minimum, a network's own",
+        f"from {bottom} to {ridge}; noise floor {line.floor:.0e}",
+        *(f"the {part:>4.0%} of the images that rise most  {carried(rises, part):.2f} of it" for part in (*PARTS, 1.0)),
     ]
-    of = Bumps(*(each[result.bumps.depths > result.depth] for each in result.bumps))
-    claim = f"the networks' deepest bumps, if deeper than {result.depth}: "
-    claims = {
-        "share deeper than twice their standard error": of.depths > 2 * of.errors,
-        "share that are so on held-out images": of.held_out > 2 * of.held_out_errors,
-        "mean share of the rises that a tenth of the images carries": of.tenths,
-    }
-    verdicts = [common.verdict(claim + name, found.mean(), 0.5) for name, found in claims.items() if len(found)]
-    return [*told, "", *verdicts]
+    if not known.any():
+        return told
+    deep, unseen, tenth = result.depths > DEPTH, 1000 * bumps.held_out[known], bumps.tenths[known]
+    judge = lambda claim, found, **band: common.verdict(claim, found, **band, whole=True)
+    return [
+        *told,
+        "",
+        judge(f"share of lines with a bump deeper than {DEPTH}", interval(deep, 2), high=0.2),
+        judge("the networks' deepest: mean depth on held-out images, thousandths", interval(unseen), low=0),
+        judge("the same: mean share of the rises that a tenth of the images carries", interval(tenth), low=0.5),
+    ]
 
 
 def draw(path):
@@ -199,14 +195,13 @@ def draw(path):
 def draw_bump(result):
     """C along the line; about the bump, seen from its bottom; what each class adds there, and what each image."""
     line, alphas, depth, errors = result.line, result.line.alphas, result.bump.deepest, result.errors
-    (bottom,), (ridge,) = result.bump.indices[0], result.bump.passes[0]
+    (bottom,), (ridge,), rises = result.bump.indices[0], result.bump.passes[0], result.rises
     above = lambda values: values - values[bottom]
     figure = common.figure(14, 9)
     (whole, near), (parts, sums) = axes = figure.subplots(2, 2)
     whole.plot(alphas, line.values, lw=1, label=f"C, noise floor {line.floor:.0e}")
-    lowest = minima.local_minima(line.values, result.depth).indices[:, 0]
-    whole.plot(alphas[lowest], line.values[lowest], "o", color="tab:red", ms=4, label=f"deeper than {result.depth}")
-    whole.set(title=f"C along the line: minima deeper than {result.depth}: {len(lowest)}", ylabel="C")
+    deep = minima.local_minima(line.values, DEPTH).count
+    whole.set(title=f"C along the line: minima deeper than {DEPTH}: {deep}", ylabel="C")
     band = above(line.values) - 2 * errors, above(line.values) + 2 * errors
     near.fill_between(alphas, *band, color="tab:blue", alpha=0.25, lw=0, label="± 2 standard errors")
     near.plot(alphas, above(line.values), lw=1, label="training images")
@@ -225,12 +220,11 @@ def draw_bump(result):
         ax.axvline(alphas[ridge], color="black", lw=0.7, ls="--", label="ridge" if ax is near else None)
         ax.set_xlabel(f"α, {common.LENGTH}")
     parts.legend(fontsize=8, ncols=3)
-    rises = result.rises
     sums.plot(np.arange(1, len(rises) + 1) / len(rises), np.cumsum(np.sort(rises)[::-1]) / rises.sum())
     for part in PARTS:
         sums.plot(part, carried(rises, part), "o", label=f"{part:.0%} of the images: {carried(rises, part):.0%}")
     sums.axhline(1, color="black", lw=0.8)
-    sums.set(xlabel="share of the images, those that rise most first", ylabel="rises added up, over the bump's depth")
+    sums.set(xlabel="share of the images, those that rise most first", ylabel="rises added up, over the depth")
     sums.set_title(f"{np.mean(rises > 0):.0%} of the images rise, {np.mean(rises < 0):.0%} fall")
     common.tidy(axes)
     return figure

@@ -35,7 +35,7 @@ class Summary(NamedTuple):
     confidence: float
 
     def __str__(self):
-        surely = f", {self.confidence:.0%} sure" if self.confidence < 0.95 else ""
+        surely = f", {self.confidence:.0%} sure" if self.draws and self.confidence < 0.95 else ""
         return f"{self.median:.3g} ({self.low:.3g} to {self.high:.3g}, {self.draws} draws{surely})"
 
 

@@ -27,7 +27,7 @@ SIZES, N = (12, 6, 4), 1003  # 17 x 59 images: no number of devices here divides
 ALPHAS, BETAS = np.linspace(-1, 1, 7), np.linspace(-0.5, 2, 5)  # 35 points: neither 2 nor 8 divides them
 FEW = np.array([[0.0, 0.0], [1.0, -0.5], [-0.3, 0.7]])  # fewer points than devices
 MANY = np.random.default_rng(10_000).normal(size=(300, 2))  # more than one tile
-ODD = (1e15, np.inf, np.nan)  # desired outputs that nothing comes near to
+ODD = (1e15, np.inf, np.nan)  # outputs that come near to nothing desired
 CUTS = {2: (0, 400, N), 3: (0, 400, 650, N)}  # where the images of each process end
 FEW_CUTS = {2: (0, 1, 5), 3: (0, 1, 3, 8)}  # one image for the two devices of the first
 BATCH, STEPS, EVERY, NETWORKS = 10, 20, 10, 11
@@ -36,14 +36,24 @@ SGD = optax.sgd(0.5)
 
 @cache
 def images(numbers, odd=None):
-    """The images of these numbers; `odd` is one of them and the output that it asks for in place of 1."""
+    """The images of these numbers; `odd` is one of them and what is added to its right output (`network_of`)."""
     made = [np.random.default_rng(i) for i in numbers]
     x = np.array([rng.random(SIZES[0], np.float32) for rng in made])
     y = np.eye(SIZES[-1], dtype=np.float32)[[rng.integers(SIZES[-1]) for rng in made]]
-    if odd is not None and odd[0] in numbers:
-        one = y[odd[0] - numbers[0]]
-        one[one == 1] = odd[1]
+    if odd is not None:
+        number, more = odd
+        added = np.where((np.array(numbers) == number)[:, None] & (y == 1), np.float32(more), np.float32(0))
+        x = np.concatenate([x, added], 1)
     return Images(x, y)
+
+
+def network_of(odd):
+    """The model of `images`; beyond the pixels of odd ones lies what is added to the outputs."""
+    return network.feedforward if odd is None else _network_of_odd
+
+
+def _network_of_odd(x, w, b):
+    return network.feedforward(x[: SIZES[0]], w, b) + x[SIZES[0] :]
 
 
 def params(seed, scale):
@@ -164,7 +174,7 @@ def moved(f, *args):
 
 def over_eight(mesh, n, block=None, odd=None):
     """C of the first n images over a mesh of some of eight devices."""
-    return devices.spread(cost.Cost(images(range(n), odd), block=block), devices.mesh(*mesh))
+    return devices.spread(cost.Cost(images(range(n), odd), network_of(odd), block=block), devices.mesh(*mesh))
 
 
 def rows(folder):
@@ -218,7 +228,7 @@ def processes(folder):
 
     def over(points, cuts=CUTS, odd=None):
         own = images(range(*cuts[number][here : here + 2]), odd)
-        return devices.spread(cost.Cost(own), devices.mesh(points=points))
+        return devices.spread(cost.Cost(own, network_of(odd)), devices.mesh(points=points))
 
     S, everything, size = over(1), cost.Cost(images(range(N))), 2 * number
     kept = {
