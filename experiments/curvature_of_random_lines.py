@@ -1,10 +1,9 @@
 """What a random line knows of the curvature: the mean, exactly, and of saddles more or less.
 
 For u uniform on the unit sphere in n dimensions and H the Hessian of C, the curvature u'Hu of C along u has the mean
-tr(H) / n and the variance 2 (n |H|^2 - tr(H)^2) / (n^2 (n + 2)), |H| the Frobenius norm. Takes both exactly, column by
-column of H, and beside them the second derivatives of C along random lines, the Hessians in random planes, and the
-extreme eigenvalues of H by Lanczos, of untrained and trained 784-16-16-10 networks. Böttcher & Wheeler 2022
-(arXiv 2208.13219): random slices show the mean curvature, and seldom the saddle on which a network lies.
+tr(H) / n and the variance 2 (n |H|^2 - tr(H)^2) / (n^2 (n + 2)), |H| the Frobenius norm. Takes both exactly, beside
+them the second derivatives of C along random lines, the Hessians in random planes, and the extreme eigenvalues of H,
+untrained and trained. Böttcher & Wheeler 2022 (arXiv 2208.13219): random slices seldom show the network's saddle.
 
     python experiments/curvature_of_random_lines.py                        six networks, 300 of the embedded digits
     python experiments/curvature_of_random_lines.py --taken 8000           all of them, many minutes

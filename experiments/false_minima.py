@@ -1,8 +1,7 @@
 """Rounding makes bumps: how many in which precision, and whether any is deeper than the noise floor.
 
-Cuts a plane about each of several trained networks ever closer to it, in float64, in float32, and with the operands of
-the matrix products rounded as GPUs (TF32) and TPUs (bfloat16) do by default, and counts local minima with and without
-the noise floor. Then smooth random lines through the same networks in float32, whose true minima float64 tells.
+Cuts a plane through each of several trained networks, and smooth random lines, in float64, in float32, and the planes
+also with the operands of products rounded as GPUs (TF32) and TPUs (bfloat16) do by default; counts local minima.
 
     python experiments/false_minima.py                    the embedded digits
     python experiments/false_minima.py --data FOLDER      MNIST
