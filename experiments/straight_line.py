@@ -17,7 +17,9 @@ passes a lower point, about which learning at that rate has hopped. With the rat
 from narrow weights, at rate 5 too, having moved 7.6 times their length; without, 5 of 20 that moved 8.1 times. And one
 or two from N(0, 1) weights rise that moved 0.5. So distance alone does not tell. The fall is early on the line, half of
 it done by 0.1 to 0.3: MNIST is the easy case. With all of MNIST, rates 1.5 and 5, the networks move farther and rise
-more often, by 0.0053 at most: MNISTTAIL
+more often, by 0.0053 at most: at rate 1.5 7 to 11 of 20 from N(0, 1) weights fall all the way, 1 to 3 from narrow ones,
+20 if the rate is lowered to 0; at rate 5 3 to 5, 0 and 7 to 8, the largest rise of those last 5e-5. There too all rises
+are at the end. About a minute on two cores, MNIST four.
 """
 
 from dataclasses import dataclass

@@ -14,7 +14,8 @@ Expect, on the embedded digits, with two versions of jax, 90.4 % of the variance
 little above the band. That says next to nothing: 76.0 % of a random walk, and 88.4 to 88.5 % of one with the path's
 drift, its distance from start to end. The picture of the first path shows the start at C = 0.6, and it is 2.71; the
 path leaves it 19 off the plane, of 77 to the end, and in the last fifth nearly all of the distance to the end is off
-the plane. MNISTTAIL
+the plane. With MNIST, 60,000 images, 86.7 to 86.8 % (86.1 to 87.2), 84.7 % of a walk with its drift, and the start at
+0.4 to 0.5 instead of 2.72. About 25 s on two cores, MNIST 80.
 """
 
 from dataclasses import dataclass

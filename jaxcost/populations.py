@@ -104,7 +104,7 @@ def derivatives(C, frames, points, *, memory=MEMORY, progress=True) -> tuple[np.
     return _over_frames(quantities.DERIVATIVES, C, frames, points, memory, progress)
 
 
-def floor(C, frames, points, values) -> float:
+def floor(C, frames, points, values, *, shape=None) -> float:
     """Rounding noise of the values of many slices, judged together: that of the worst (`floors.of_values`).
 
     Together they are compared with float64 at no fewer points than one slice is, and each at some.
@@ -114,11 +114,12 @@ def floor(C, frames, points, values) -> float:
         frames: as in `evaluate`.
         points: coordinates, `[m, k]`.
         values: `[draws, m]`, C as it was computed there.
+        shape: of the grid that the first of the points make in reading order; None to look for one.
 
     Returns:
         A number in units of C; 0 where no value is finite.
     """
-    return _judged(C, frames, points, values)
+    return _judged(C, frames, points, values, shape=shape)
 
 
 def curvature_floor(C, frames, points, hessians) -> float:
@@ -141,13 +142,13 @@ def curvature_floor(C, frames, points, hessians) -> float:
     return _judged(C, [frames[i] for i in some], points, hessians[some])
 
 
-def _judged(C, frames, points, results):
+def _judged(C, frames, points, results, **options):
     """The floor of values, or of Hessians: each slice is compared with float64 at some points, together at as many."""
     count, largest = (math.ceil(number / len(frames)) for number in (COMPARED, LARGEST))
     found = []
     for i, (frame, of_slice) in enumerate(zip(frames, results, strict=True)):
         moving, (C_moving, _) = frame.moving(), cost.split(C, frame.origin)
-        options = {"count": count, "largest": largest, "first": i * count}
+        options |= {"count": count, "largest": largest, "first": i * count}
         found.append(noise.compare(C_moving, moving, coordinates.points_on(moving, points), of_slice, **options))
     return float(np.nanmax([noise.judge(found), 0]))
 
@@ -215,7 +216,7 @@ def zoom(C, frames, half_widths, *, points=101, nodes=0, bends=0, **options) -> 
         Population(
             axes=(half_width * np.linspace(-1, 1, points),) * k,
             values=of_scale[:, : points**k].reshape(-1, *(points,) * k),
-            floor=floor(C, frames, part, of_scale),
+            floor=floor(C, frames, part, of_scale, shape=(points,) * k),
             at_nodes=of_scale[:, points**k :].reshape(-1, *(nodes,) * k) if nodes else None,
             hessians=bent,
             curvature_floor=bent_floor,

@@ -154,7 +154,7 @@ def grid(
             Slice(
                 axes=axes,
                 values=values.reshape(shape),
-                floor=noise.floor(one, moving, points, values),
+                floor=noise.floor(one, moving, points, values, shape=shape),
                 norms=norms,
                 cosines=cosines,
                 nonfinite=int(np.sum(~np.isfinite(values))),

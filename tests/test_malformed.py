@@ -193,7 +193,9 @@ def calls(folder):
         ("slices.evaluate", of(C=C, **slice_, points=points, resume_file=None, **memory)),
         ("slices.derivatives", of(C=C, **slice_, points=points, **memory)),
         ("floors.of_values", of(C=C, **slice_, points=points, values=np.ones(3))),
-        ("slices.plan", of(C=C, **slice_, points=points, memory=1 << 30)),
+        ("floors.of_curvature", of(C=C, **slice_, points=points, hessians=np.ones((3, 2, 2)))),
+        ("slices.plan", of(C=C, **slice_, points=points, derivatives=True, memory=1 << 30)),
+        ("slices.plan of all", of(C=C, **slice_, points=points, per_class=True, per_image=True, accuracy=True)),
         ("slices.check", of(C=C, slice_=t.plane)),
         ("slices.Slice.at", of(s=[0.1, 0.2]), t.plane.at),
         *((f"measures.variation.{name}", of(values=wave, floor=0.1)) for name in VARIATIONS),
@@ -413,7 +415,10 @@ GRID = NUMBERS + "of four axes, an axis more, "
 NONFINITE = "array of NaN, NaN in it, all 0, rounded, "
 LEGAL = [
     (r"(?!cost.Cost).* C", "C"),
-    (r".* (keep|progress|bar|standard_error|per_class|per_image)|slices.grid accuracy|checks.flag value", "True"),
+    (
+        r".* (keep|progress|bar|standard_error|per_class|per_image)|slices.* (accuracy|derivatives)|checks.flag value",
+        "True",
+    ),
     (r".* (batch|watch|resume_file|spread|fixed|scale|minima|grid_only|output|label|title|off)", "None"),
     (r"devices.mesh images|descent.ensemble mesh|cost.Cost block", "None"),
     (r".* key|checks.key value", "key"),
@@ -447,8 +452,8 @@ LEGAL = [
     (r"(slices.grid|engine.coordinates.axes_on) axes", "ragged, leaf of another shape, leaf of integers, all leaves 0"),
     (r"(slices.grid|engine.coordinates.axes_on) axes|.* directions", "as a list"),
     (r"(slices.\w+|engine.coordinates.points_on) points", "all 0, rounded"),
-    (r"(slices.(?!floor)\w+|engine.coordinates.points_on) points", "one fewer, one more, NaN in it"),
-    (r"floors.of_values (points|values)", "NaN in it, all 0, rounded"),  # with a warning
+    (r"(slices.\w+|engine.coordinates.points_on) points", "one fewer, one more, NaN in it"),
+    (r"floors.of_\w+ (points|values|hessians)", "NaN in it, all 0, rounded"),  # with a warning
     (r"floors.of_values values", "array of NaN"),
     (r"directions.*at s|slices.Slice.at s|plot.medians x", "old key, the first NaN, the first 1.5, the first -1"),
     (r"plot.(band|trajectory) (steps|values|coordinates|off)", "NaN in it, all 0, rounded"),

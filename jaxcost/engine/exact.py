@@ -15,8 +15,8 @@ from jaxcost.engine.widened import widened
 def in_float64(quantity, C, frame, most, *, memory=MEMORY) -> Callable:
     """A quantity as a function of points, in float64, what is affine hoisted: one program for all calls.
 
-    It is the model's own program with every float that moves as float64 (`widened`), as for the noise floor. Derivatives
-    are those of that program, not of rules that the model may have of its own.
+    It is the model's own program with every float that moves as float64 (`widened`), as for the noise floor.
+    Derivatives are those of that program, not of rules that the model may have of its own.
 
     Args:
         quantity: what to compute, as in `quantities`.

@@ -77,14 +77,14 @@ def compiled(quantity, Cs, frame, points, memory) -> Program:
 
     def traced(block, rows):
         points = jax.ShapeDtypeStruct((sharing, rows, k), dtype)
-        # a plain tuple, as in `_run`: of another structure it would be compiled a second time there
-        return _at_points.trace(quantity, block, Cs, tuple(frame), points, 0)
+        # a plain tuple, and every argument, as in `_run`: otherwise it would be compiled a second time there
+        return _at_points.trace(quantity, block, Cs, tuple(frame), points, 0, False)
 
     def needed(block, rows):
         used = traced(block, rows).lower().compile().memory_analysis()
         return used.temp_size_in_bytes + used.output_size_in_bytes if used else 0
 
-    one = jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, *a.shape[1:]), a.dtype), traced(block, rows).out_info)
+    one = jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, *a.shape[1:]), a.dtype), traced(block, rows).out_info[0])
     of_one = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(one))
     rows = max(1, min(rows, memory // (4 * of_one * sharing)))
     while (used := needed(block, rows)) > memory:
@@ -107,7 +107,7 @@ def of_two(quantity, C, frame, points) -> core.ClosedJaxpr:
 
     def at_point(images, frame, point):
         here = replace(C, images=images, block=None, spread=None)
-        return _at_points.__wrapped__(quantity, 2, (here,), frame, point, 1)
+        return _at_points.__wrapped__(quantity, 2, (here,), frame, point, 1, False)
 
     two = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((2, *leaf.shape[1:]), leaf.dtype), C.images)
     point = jax.ShapeDtypeStruct((1, 1, points.shape[1]), points.dtype)
@@ -122,38 +122,55 @@ def _guess(C, origin, k, memory):
 
 
 def _run(quantity, block, shape, dtype, Cs, frame, points):
-    """The results of a tile, as numpy arrays."""
+    """The results of a tile, as numpy arrays; where what was split may not be sound, those of the plain evaluation."""
     sharing, rows, k = shape
-    padded = np.zeros((rows * sharing, k), dtype)
-    padded[: len(points)] = points
-    shares = padded.reshape(rows, sharing, k).swapaxes(0, 1)  # one point after the other: all devices end together
-    results = _at_points(quantity, block, Cs, tuple(frame), shares, math.ceil(len(points) / sharing))
-    return jax.tree.map(lambda a: np.asarray(a)[: len(points)], results)
+
+    def results(points, plainly):
+        padded = np.zeros((rows * sharing, k), dtype)
+        padded[: len(points)] = points
+        shares = padded.reshape(rows, sharing, k).swapaxes(0, 1)  # one point after the other: all devices end together
+        count = math.ceil(len(points) / sharing)
+        found = _at_points(quantity, block, Cs, tuple(frame), shares, count, plainly)
+        return jax.tree.map(lambda a: np.asarray(a)[: len(points)], found)
+
+    found, sound = results(points, False)
+    if sound.all():
+        return found
+    again = np.flatnonzero(~sound)
+    plain, _ = results(points[again], True)
+    found = jax.tree.map(np.array, found)  # to be written to
+    jax.tree.map(lambda whole, part: whole.__setitem__(again, part), found, plain)
+    return found
 
 
-@partial(jax.jit, static_argnames=("quantity", "block"))
-def _at_points(quantity, block, Cs, frame, points, count):
+@partial(jax.jit, static_argnames=("quantity", "block", "plainly"))
+def _at_points(quantity, block, Cs, frame, points, count, plainly=False):
     """The quantity of each cost at the first `count` points of each row of `[sharing, rows, k]`, one after the other.
 
     The number is an argument and not a shape, so that tiles of all lengths, and none to be timed, are one program.
+    And whether what was split is sound at each point (`hoist.Residual`); with `plainly` nothing is, and all is.
     """
     in_turn = lambda a: a.reshape(*points.shape[:2], *a.shape[1:]).swapaxes(0, 1).reshape(a.shape)
 
     def of(C):
-        of_block = partial(_of_block, quantity, C)
-        stacked = blocks.over_blocks(of_block, C.images, C.spread, block, (*frame, count), points)
-        return jax.tree.map(in_turn, blocks.replicated(quantity.combined(stacked, C), C.spread))
+        of_block = partial(_of_block, quantity, C, plainly)
+        stacked, sound = blocks.over_blocks(of_block, C.images, C.spread, block, (*frame, count), points)
+        whole = quantity.combined(stacked, C), sound.all(0)
+        return jax.tree.map(in_turn, blocks.replicated(whole, C.spread))
 
-    return tuple(map(of, Cs))
+    found, sound = zip(*map(of, Cs), strict=True)
+    return found, jnp.stack(sound).all(0)
 
 
-def _of_block(quantity, C, images, new, arguments, points):
-    """The quantity of one block of images at all points of a row, `[rows, ...]`."""
+def _of_block(quantity, C, plainly, images, new, arguments, points):
+    """The quantity of one block of images at all points of a row, `[rows, ...]`, and whether it is sound there."""
     origin, directions, count = arguments
-    coefficients, residual = hoist.split(partial(quantity.of_one, C), origin, directions, images)
+    of_one = partial(quantity.of_one, C)
+    coefficients, residual = hoist.split(of_one, origin, directions, images, plainly=plainly)
     each = lambda s: residual.each(s, coefficients)
     total = lambda s, new: residual.total(s, coefficients, new)
-    at = lambda s: quantity.of_block(hoist.Residual(each, total), new, images, s)
+    block = hoist.Residual(each, total)
+    at = lambda s: (quantity.of_block(block, new, images, s), residual.sound(s, coefficients))
     (points,) = points
     empty = jax.tree.map(lambda a: jnp.zeros((len(points), *a.shape), a.dtype), jax.eval_shape(at, points[0]))
     put = lambda i, kept: jax.tree.map(lambda rows, row: rows.at[i].set(row), kept, at(points[i]))

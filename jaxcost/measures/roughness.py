@@ -198,15 +198,19 @@ def negative_curvature(hessians, floor=0.0) -> float:
         floor: noise of the eigenvalues (`floors.of_curvature`), not negative.
 
     Returns:
-        A number in [0, 1]; NaN where no Hessian is finite.
+        A number in [0, 1]; NaN where no Hessian is finite, and where more than half of the smallest eigenvalues are
+        within the floor: what bends less than it is noisy bends neither up nor down.
 
     Example:
         >>> print(f"{negative_curvature(np.array([np.eye(2), np.diag([1.0, -0.1])])):.2f}")
         0.50
+        >>> negative_curvature(np.array([np.eye(2), np.diag([1.0, -0.1])]), floor=2.0)
+        nan
     """
     checks.number("floor", floor, 0)
     lowest = _eigenvalues(hessians)[:, 0]
-    return float(np.mean(lowest < -floor)) if len(lowest) else np.nan
+    known = len(lowest) and np.mean(np.abs(lowest) < floor) <= 0.5
+    return float(np.mean(lowest < -floor)) if known else np.nan
 
 
 def curvature_ratio(hessians, floor=0.0) -> float:
