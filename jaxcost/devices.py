@@ -76,8 +76,8 @@ def spread(C, mesh) -> Cost:
         A `cost.Cost` whose `images` are arrays over the mesh, and whose `spread` says which of them are copies.
 
     Raises:
-        ValueError: C is no cost, or is spread already; a process holds no images; the mesh is none of these, or a row of
-            it belongs to several processes.
+        ValueError: C is no cost, or is spread already; a process holds no images; the mesh is none of these, or a row
+            of it belongs to several processes.
 
     Example:
         >>> from jaxcost import cost, data, network

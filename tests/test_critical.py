@@ -148,8 +148,8 @@ def test_a_finer_grid_neither_loses_nor_makes_a_minimum(name, turn, resolutions)
 def test_the_stairs_of_a_model_that_rounds_inside_itself_are_no_minima():
     """Activations kept in float16: the grid sees hundreds of stairs, and float64 without them one bowl."""
     stairs = lambda p: jnp.sum((p - 0.3).astype(jnp.float16) ** 2).astype(jnp.float32)
+    axis = np.linspace(-0.4, 1, 61)
     with pytest.warns(UserWarning, match="float16"):
-        axis = np.linspace(-0.4, 1, 61)
         plane = slices.plane(analytic(stairs), ORIGIN, U, V, axis, axis)
     grid = minima.local_minima(plane.values)
     ended, stays = critical.settle(analytic(stairs), plane, grid)

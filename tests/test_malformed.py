@@ -451,8 +451,8 @@ LEGAL = [
     (r"slices.* (alphas|betas)", NUMBERS),
     (r"(slices.grid|engine.coordinates.axes_on) axes", "ragged, leaf of another shape, leaf of integers, all leaves 0"),
     (r"(slices.grid|engine.coordinates.axes_on) axes|.* directions", "as a list"),
-    (r"(slices.\w+|engine.coordinates.points_on) points", "all 0, rounded"),
-    (r"(slices.\w+|engine.coordinates.points_on) points", "one fewer, one more, NaN in it"),
+    (r"(slices.[\w ]+|engine.coordinates.points_on) points", "all 0, rounded"),
+    (r"(slices.[\w ]+|engine.coordinates.points_on) points", "one fewer, one more, NaN in it"),
     (r"floors.of_\w+ (points|values|hessians)", "NaN in it, all 0, rounded"),  # with a warning
     (r"floors.of_values values", "array of NaN"),
     (r"directions.*at s|slices.Slice.at s|plot.medians x", "old key, the first NaN, the first 1.5, the first -1"),

@@ -288,8 +288,10 @@ def test_curvature_is_that_of_known_eigenvalues_whichever_way_they_point(k):
     assert roughness.curvature_ratio(hessians.reshape(2, 5, k, k)) == pytest.approx(3 / 4)
     assert roughness.curvature_ratio(-hessians) == pytest.approx(4 / 3)
     assert roughness.curvature_ratio(100 * hessians) == pytest.approx(3 / 4)
-    assert roughness.negative_curvature(100 * hessians, 299) == pytest.approx(0.1)
-    assert roughness.negative_curvature(100 * hessians, 301) == 0
+    sharper = np.concatenate([100 * hessians, 1e3 * np.tile(np.eye(k), (10, 1, 1))])  # of half of them it is sure
+    assert roughness.negative_curvature(sharper, 299) == pytest.approx(0.05)
+    assert roughness.negative_curvature(sharper, 301) == 0
+    assert np.isnan(roughness.negative_curvature(100 * hessians, 301))
 
 
 def test_a_curvature_as_negative_as_the_floor_is_none():

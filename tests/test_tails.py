@@ -109,11 +109,11 @@ def test_the_shares_of_all_parts_are_a_curve_above_the_diagonal():
 
 @pytest.mark.parametrize("values", [[1.0, -1.0], [0.0, 0.0], [], [1.0, np.nan], [1.0, np.inf]])
 def test_shares_want_a_total_of_parts(values):
-    with pytest.raises(ValueError, match="expected none negative and some above 0|not finite; expected all finite"):
+    with pytest.raises(ValueError, match=r"expected none negative and some above 0|not finite; expected all finite"):
         tails.share_of_largest(values, 0.5)
 
 
 @pytest.mark.parametrize("part", [0, -0.1, 1.5, np.nan, [0.5, 2], "half"])
 def test_a_part_is_no_more_than_all(part):
-    with pytest.raises(ValueError, match="part=.*, expected "):
+    with pytest.raises(ValueError, match=r"part=.*, expected "):
         tails.share_of_largest(np.arange(9.0), part)

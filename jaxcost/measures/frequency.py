@@ -60,8 +60,8 @@ def mean_frequency(values, spacing=1.0, floor=0.0) -> float:
         Cycles per unit of spacing; NaN where all lines are left out.
 
     Raises:
-        ValueError: the values are not finite numbers on a grid; the floor is negative; or the spacings are not positive,
-            one for all or one an axis.
+        ValueError: the values are not finite numbers on a grid; the floor is negative; or the spacings are not
+            positive, one for all or one an axis.
 
     Example:
         >>> x = np.linspace(0, 1, 200, endpoint=False)
