@@ -15,8 +15,9 @@ Expect, on the embedded digits, as medians over 8 networks of a kind, 4 lines ea
 starts the deepest minimum is 0.011 deep at half-width 0.1 (0.009 to 0.013), 1.5 at 1 (1.4 to 1.7), 3.8 at 10 (3.5 to
 4.3), 4.1 at 100 (3.8 to 4.6), and there is no other as deep as 0.01, at either resolution. Total variation is 0.027,
 3.5, 9.1 and 9.7, that of the line's own dip to a hundredth: the line is its dip. At half-width 10 half of the points
-bend down; at 100 it is not known, for most bend less than their curvature is noisy. Roughness and information content far out are the
-grid's. Training roughens: at 0.316 every line needs more Chebyshev coefficients than before. Four minutes on two cores.
+bend down; at 100 it is not known, for most bend less than their curvature is noisy. Roughness and information content
+far out are the grid's. Training roughens: at 0.316 every line needs more Chebyshev coefficients than before. Four
+minutes on two cores.
 """
 
 from dataclasses import dataclass
