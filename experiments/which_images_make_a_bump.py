@@ -8,7 +8,11 @@ deepest of all the rises are sorted, counted by class and drawn.
     python experiments/which_images_make_a_bump.py                  the embedded digits
     python experiments/which_images_make_a_bump.py --data FOLDER    any four IDX files
 
-EXPECT
+Expect, on two versions of jax, with MNIST, 60,000 images, 4 to 5 % of the lines of half-width 16 with a bump deeper
+than 0.01 (1 to 11), none deeper than 0.1; the deepest of each of eight networks 0.005 to 0.033, 2.6 to 13 times its
+standard error, and there on held-out images too, 0.010 and 0.015 deep on average (0.007 to 0.022); nine tenths of all
+rises are those of a tenth of the images. The 8,000 embedded digits show as many, 2 to 5 % (0 to 11), but are too few to
+be sure: on held-out ones 0.006 and 0.003 on average (-0.003 to 0.014). About 40 s on two cores, MNIST four minutes.
 """
 
 from dataclasses import dataclass
@@ -200,8 +204,8 @@ def draw_bump(result):
     figure = common.figure(14, 9)
     (whole, near), (parts, sums) = axes = figure.subplots(2, 2)
     whole.plot(alphas, line.values, lw=1, label=f"C, noise floor {line.floor:.0e}")
-    deep = minima.local_minima(line.values, DEPTH).count
-    whole.set(title=f"C along the line: minima deeper than {DEPTH}: {deep}", ylabel="C")
+    count = minima.local_minima(line.values, DEPTH).count
+    whole.set(title=f"C along the line: minima deeper than {DEPTH}: {count}", ylabel="C")
     band = above(line.values) - 2 * errors, above(line.values) + 2 * errors
     near.fill_between(alphas, *band, color="tab:blue", alpha=0.25, lw=0, label="± 2 standard errors")
     near.plot(alphas, above(line.values), lw=1, label="training images")
