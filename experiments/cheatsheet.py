@@ -8,7 +8,7 @@ figure, the number, what it says, and the command that makes it. No server, no o
     python experiments/cheatsheet.py --data FOLDER    any four IDX files, MNIST or Fashion-MNIST
     python experiments/cheatsheet.py --done output    the page from results that are there already, nothing run
 
-Expect twelve sentences, all seen on the embedded digits, in ten minutes on two cores; one or two with --small.
+Expect twelve sentences, most of the time of which is that of minima_by_depth.py and where_a_bowl_ends.py.
 """
 
 import base64

@@ -59,6 +59,6 @@ def mean(draws):
     return f"{found:.1f}"
 
 
-def by_network(draws, settings_or_networks):
+def by_network(draws, number):
     """`[networks * lines, ...]` as `[networks, lines, ...]`."""
-    return np.reshape(draws, (settings_or_networks, -1, *np.shape(draws)[1:]))
+    return np.reshape(draws, (number, -1, *np.shape(draws)[1:]))

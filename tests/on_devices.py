@@ -18,7 +18,7 @@ import jax
 import numpy as np
 import optax
 
-from jaxcost import cost, descent, devices, network, slices
+from jaxcost import checks, cost, descent, devices, network, slices
 from jaxcost.data import Images
 from jaxcost.engine import blocks, program, quantities, sweep
 
@@ -250,7 +250,7 @@ def processes(folder):
         "different": refused(over, 4),
         "as many others": refused(over, 4, ((), (), (0, 400, 800))),
         "clocks": by_another_clock(S, 0.1 * (here + 1)),
-        "labels": (quantities.number_of_classes(labels), cost.accuracy(labels, ORIGIN)),
+        "labels": (checks.classes(labels.images.y), cost.accuracy(labels, ORIGIN)),
         "mini-batches": trained(S, BATCH),
         "5 networks": raised(5, everything, devices.mesh()),
     }

@@ -206,7 +206,7 @@ def test_all_critical_points_are_found_and_each_is_what_its_hessian_says(f):
 
 @EVERY
 def test_the_certificate_is_true(f):
-    found, plane = surface(f, AXIS, AXIS)
+    found, _ = surface(f, AXIS, AXIS)
     with jax.enable_x64(True):
         points = jnp.asarray(found.points)
         values, g, H = (np.asarray(jax.vmap(of)(points)) for of in (f, jax.grad(f), jax.hessian(f)))
@@ -217,7 +217,6 @@ def test_the_certificate_is_true(f):
     np.testing.assert_array_equal(found.kinds, (eigenvalues < 0).sum(1))
     assert found.steps.max() <= newton.ARRIVED
     assert (found.rises > 4 * np.finfo(np.float32).eps * np.abs(found.values)).all()
-    assert (found.rises <= np.ptp(plane.values) * 20).all()
 
 
 @EVERY

@@ -268,7 +268,7 @@ def test_what_no_gaussian_field_has_is_told_apart():
     assert np.median(found.random_fields.minima) > 10
 
 
-def test_of_a_dip_the_null_that_has_it_has_one_minimum_and_that_about_a_parabola_a_dozen():
+def test_of_a_dip_the_null_that_has_it_has_one_minimum_and_that_about_a_parabola_ten():
     x = np.linspace(-1, 1, 201)
     dip = slice_of(1 - np.exp(-((x / 0.05) ** 2)))
     about_a_parabola, with_the_dip = (

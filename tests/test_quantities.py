@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcost import cost, devices, losses, network, results, slices
+from jaxcost import checks, cost, devices, losses, network, results, slices
 from jaxcost.data import Images
 from jaxcost.directions import Frame
 from jaxcost.engine import quantities, sweep
@@ -56,7 +56,7 @@ def over_points(quantity, C, origin, *ds, points=POINTS):
 
 
 def detailed(C, *slice_, points=POINTS):
-    return over_points(quantities.Detailed(quantities.number_of_classes(C), True, True), C, *slice_, points=points)
+    return over_points(quantities.Detailed(checks.classes(C.images.y), True, True), C, *slice_, points=points)
 
 
 def standard_error(costs):

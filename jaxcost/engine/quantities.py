@@ -128,7 +128,7 @@ def detailed(Cs, standard_error=False, per_class=False, per_image=False, accurac
     given = {"standard_error": standard_error, "per_class": per_class, "per_image": per_image, "accuracy": accuracy}
     if not any([checks.flag(name, flag) for name, flag in given.items()]):
         return VALUES
-    classes = max(map(number_of_classes, Cs)) if per_class or accuracy else 0
+    classes = max(checks.classes(C.images.y) for C in Cs) if per_class or accuracy else 0
     return Detailed(classes * per_class, bool(per_image), classes * accuracy)
 
 
@@ -152,12 +152,3 @@ def right(a, y, classes=1) -> jax.Array:
         of = f"desired outputs {y.shape}" if y.ndim else f"labels of {classes} classes"
         raise ValueError(f"outputs have shape {a.shape}, for {of}; expected one output a class")
     return (a.argmax(-1) == data.labels(y[None])[0]) & ~jnp.isnan(a).any()
-
-
-def number_of_classes(C) -> int:
-    """Number of classes, of one-hot or whole-numbered desired outputs.
-
-    Raises:
-        ValueError: they are neither.
-    """
-    return checks.classes(C.images.y)

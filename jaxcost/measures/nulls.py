@@ -78,7 +78,7 @@ def random_fields(key, slice_, draws, *, smooth=fits.quadratic_fit) -> np.ndarra
     """Gaussian random fields with the spectrum of a slice: its smooth part, and noise like what is left of it.
 
     What is left, r, is the slice less its smooth part. Of a line through a minimum take the dip for this, `smooth =
-    fits.unimodal_fit`: one dip on a flat line then has itself for a field, and about a parabola a dozen minima.
+    fits.unimodal_fit`: one dip on a flat line then has itself for a field, and about a parabola some ten minima.
     Its power spectrum, under a Hann window so that edges do not leak
     into all frequencies, is given independent N(0, 1) amplitudes on a grid twice as long, of which a half is kept: so
     no field is periodic. The window also blurs: where r has but a wave or two, the fields are somewhat rougher than it,
