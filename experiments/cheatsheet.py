@@ -23,12 +23,13 @@ from typing import NamedTuple
 import common
 import numpy as np
 from common import like, setting
+from common import median_of as several
 from minima_by_depth import at
 from networks import KINDS, interval, nested
 from one_image_at_a_time import cost_of
-from thirteen_thousand_dials import flat_slopes
+from other_costs import START
 
-from jaxcost import results, tails
+from jaxcost import network, results
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def one_image(r):
     """The two worked examples are as the cheatsheet says, and C is a mean."""
     (confident, shrug), after = map(cost_of, r.guesses[:2]), r.totals[-1]
     number = f"{confident:.4f} for a confident, correct guess; {shrug:.2f} for a total shrug; "
-    number += f"C = {after.C:.4f} is the mean over {len(after.costs):,} images"
+    number += f"C = {after.C:.4f} of this run's network is the mean over {len(after.costs):,} images"
     right = f"{confident:.4f} {shrug:.2f}" == "0.0129 0.90"
     return number, right and np.isclose(after.costs.mean(), after.C, rtol=1e-4)
 
@@ -85,9 +86,8 @@ def one_image(r):
 def number_going_down(r):
     """C falls whatever is learned, shuffled labels and shuffled pixels too."""
     runs = {"C falls": r.run.costs} | {f"with {name}": costs for name, costs in r.shuffled.items()}
-    ends = {name: np.median(costs[:, [0, -1]], 0) for name, costs in runs.items()}
-    number = ", ".join(f"{name} from {a:.3g} to {b:.3g}" for name, (a, b) in ends.items())
-    return number, all(b < a for a, b in ends.values())
+    number = ", ".join(f"{name} from {several(costs[:, 0])} to {several(costs[:, -1])}" for name, costs in runs.items())
+    return number, all((costs[:, -1] < costs[:, 0]).all() for costs in runs.values())
 
 
 def signatures(r):
@@ -97,27 +97,25 @@ def signatures(r):
 
 def dials(r):
     """How many there are, and whether that is about 13,000."""
-    slopes = [flat_slopes(of) for of in (r.before, r.after)]
-    before, after = (tails.share_of_largest(of**2, 0.01) for of in slopes)
-    number = f"{slopes[0].size:,} dials; the steepest hundredth hold {before:.0%} of the squared gradient before "
-    return number + f"learning, {after:.0%} after", round(slopes[0].size, -3) == 13_000
+    n = network.size(r.before.params)
+    before, after = (several(100 * of.shares[:, 0], ".0f") for of in r.networks.values())
+    number = f"{n:,} dials; the steepest hundredth hold {before} % of the squared gradient before learning, "
+    return number + f"{after} % after", round(n, -3) == 13_000
 
 
 def brute_force(r):
     """Descent comes lower than random search with as much work."""
     number = f"10^{r.dials * np.log10(r.levels[0]):,.0f} networks at {r.levels[0]} levels a dial, "
     best, reached = r.random.min(), r.descent[-1]
-    number += (
-        f"{r.evaluations_a_second:,.0f} evaluations a second; best of {len(r.random):,} random networks {best:.3g}, "
-    )
-    return number + f"descent for the same work {reached:.3g}", reached < best
+    number += f"{r.evaluations_a_second:,.0f} evaluations a second; best of {len(r.random):,} random networks "
+    return number + f"{best:.3g}, descent for the same work {reached:.3g}, in this run", reached < best
 
 
 def bumpy(r):
     """Far out there is more than one deep minimum."""
     planes = r.networks["trained"].planes
     number = ", ".join(f"{plane.deep} at half-width {plane.half_width:g}" for plane in planes)
-    return f"minima deeper than 0.01 on a random plane about the trained network: {number}", planes[-1].deep > 1
+    return f"minima deeper than 0.01 on this one plane about one trained network: {number}", planes[-1].deep > 1
 
 
 def scale(r):
@@ -132,31 +130,31 @@ def depth(r):
     """Lines far out have many minima, hardly one of them deep."""
     *_, of = r.kinds[KINDS[1]].values()
     deep, shallow = (of.counts[..., 2, at(r.levels, depth)].mean() for depth in (0.01, 1e-4))
-    number = (
-        f"minima of a line {2 * of.example[0].max():g} lengths of the weights long: {shallow:.0f} deeper than 0.0001, "
-    )
-    return number + f"{deep:.1f} deeper than 0.01", shallow > 4 * deep
+    number = f"minima of a line {2 * of.example[0].max():g} lengths of the weights long: {shallow:.0f} deeper than "
+    return number + f"0.0001, {deep:.1f} deeper than 0.01", shallow > 4 * deep
 
 
 def downhill(r):
     """Every start ends lower, and no random direction goes down as the gradient does."""
     lower = np.mean(r.costs[:, -1] < r.costs[:, 0])
-    number = f"{len(r.costs):,} random starts, {lower:.1%} of them ended lower; {np.mean(r.fallen < 0):.0%} of random "
-    number += f"directions go down, the best by {r.fallen.min() / r.along:.1%} of what the gradient gives"
-    return number, lower == 1 and r.along < r.fallen.min()
+    down, best = several(100 * r.down, ".1f"), several(100 * r.best, ".1f")
+    number = f"{len(r.costs):,} random starts, {lower:.1%} of them ended lower; {down} % of random directions go down, "
+    return number + f"the best by {best} % of what the gradient gives", lower == 1 and r.best.max() < 1
 
 
 def other_costs(r):
     """Networks learn by other costs."""
-    number = ", ".join(f"{name} {r.judged[name].held_out:.1%}" for name in r.planes)
-    return f"accuracy on unseen images: {number}", len(r.planes) > 1
+    number = ", ".join(f"{name} {several(r.networks[name].held_out, '.1%')}" for name in r.planes)
+    learned = (r.networks[name].held_out > r.networks[START].held_out for name in r.planes)
+    return f"accuracy on unseen images: {number}", len(r.planes) > 1 and all(np.all(of) for of in learned)
 
 
 def big_misses(r):
     """The worst images carry more of the squares than of the absolute differences."""
-    (one, ten), absolute = (tails.share_of_largest(of, np.array([0.01, 0.1])) for of in (r.squared, r.absolute))
-    number = f"the worst 1 % of the images carry {one:.0%} of C, the worst 10 % {ten:.0%}; of absolute differences "
-    return number + "{:.0%} and {:.0%}".format(*absolute), one > absolute[0]
+    squared, absolute = (r.shares[f"{kind} differences"] for kind in ("squared", "absolute"))
+    worst = [[several(100 * share, ".0f") for share in of.T] for of in (squared, absolute)]
+    number = "the worst 1 % of the images carry {} % of C, the worst 10 % {} %; ".format(*worst[0])
+    return number + "of absolute differences {} % and {} %".format(*worst[1]), (squared > absolute).all()
 
 
 def unseen(r):
