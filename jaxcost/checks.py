@@ -107,12 +107,6 @@ def one_of(name, value, allowed) -> Any:
 
     Raises:
         ValueError: it is none of them; names them.
-
-    Example:
-        >>> one_of("biases", "none", ("zero", "entry"))
-        Traceback (most recent call last):
-        ...
-        ValueError: biases='none', expected one of 'zero', 'entry'
     """
     if not any(type(value) is type(one) and value == one for one in allowed):
         raise ValueError(f"{name}={shown(value)}, expected one of {', '.join(map(repr, allowed))}")
@@ -124,12 +118,6 @@ def flag(name, value) -> bool:
 
     Raises:
         ValueError: it is neither.
-
-    Example:
-        >>> flag("progress", "no")
-        Traceback (most recent call last):
-        ...
-        ValueError: progress='no', expected True or False
     """
     if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{name}={shown(value)}, expected True or False")
@@ -141,12 +129,6 @@ def function(name, value) -> Any:
 
     Raises:
         ValueError: it is something else.
-
-    Example:
-        >>> function("loss", 3)
-        Traceback (most recent call last):
-        ...
-        ValueError: loss=3, expected a function
     """
     if not callable(value):
         raise ValueError(f"{name}={shown(value)}, expected a function")
@@ -154,6 +136,29 @@ def function(name, value) -> Any:
         hash(value)
     except TypeError as error:
         raise ValueError(f"{name}={shown(value)} has no hash, expected a function that has one") from error
+    return value
+
+
+def listed(name, value) -> list | tuple:
+    """A list or tuple of one thing or more.
+
+    Raises:
+        ValueError: it is something else, or empty.
+    """
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError(f"{name}={shown(value)}, expected a list or tuple, one or more in it")
+    return value
+
+
+def having(name, value, *attributes) -> Any:
+    """A result of the kit, or what stands for one: anything with these attributes, none of them None.
+
+    Raises:
+        ValueError: it has them not.
+    """
+    missing = [one for one in attributes if getattr(value, one, None) is None]
+    if missing:
+        raise ValueError(f"{name}={shown(value)}, expected something with {', '.join(missing)}")
     return value
 
 
@@ -253,12 +258,6 @@ def path(name, value) -> Path:
 
     Raises:
         ValueError: it is something else, or empty.
-
-    Example:
-        >>> path("folder", None)
-        Traceback (most recent call last):
-        ...
-        ValueError: folder=None, expected a path
     """
     if not isinstance(value, str | os.PathLike) or not str(value) or "\0" in str(value):
         raise ValueError(f"{name}={shown(value)}, expected a path")

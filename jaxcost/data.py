@@ -133,6 +133,8 @@ def read_idx(path, ndim, sha256=None) -> np.ndarray:
             was found.
     """
     path, ndim = checks.path("path", path), checks.whole("ndim", ndim, 1, 255)
+    if not isinstance(sha256, str | None):
+        raise ValueError(f"sha256={checks.shown(sha256)}, expected text or None")
     if path.is_dir():
         raise ValueError(f"{path}: expected an IDX file, found a directory")
     if not path.exists():

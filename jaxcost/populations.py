@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxcost import cost, directions
+from jaxcost import checks, cost, directions
 from jaxcost.directions import Frame
-from jaxcost.engine import coordinates, noise, quantities, sweep
+from jaxcost.engine import coordinates, noise, quantities, sweep, trees
 from jaxcost.engine.program import MEMORY
 from jaxcost.measures.frequency import chebyshev_nodes
 
@@ -51,10 +51,13 @@ def about(keys, params, k=1, **options) -> list[Frame]:
         keys: keys, `[draws]`, from `jax.random.split`.
         params: the network, a tuple of C's arguments.
         k: dimensions of a slice.
-        **options: `normalize`, `axis` and `biases`, as of `directions.random`.
+        **options: `normalize`, `axis` and `biases`, as of `directions.random`, and what these refuse.
 
     Returns:
         A list of `directions.Frame`s; their directions are recipes, so that a thousand take no memory.
+
+    Raises:
+        ValueError: these are no keys, or nothing in params moves.
 
     Example:
         >>> from jaxcost import network
@@ -62,7 +65,8 @@ def about(keys, params, k=1, **options) -> list[Frame]:
         >>> len(frames), network.size(frames[0].at([0.1, 0.2]))
         (3, 13002)
     """
-    return [Frame(params, directions.recipes(key, k, **options)) for key in keys]
+    trees.some(params, "params")
+    return [Frame(params, directions.recipes(key, k, **options)) for key in checks.key("keys", keys, 1)]
 
 
 def evaluate(C, frames, points, *, memory=MEMORY, progress=True) -> np.ndarray:
@@ -118,8 +122,11 @@ def floor(C, frames, points, values, *, shape=None) -> float:
 
     Returns:
         A number in units of C; 0 where no value is finite.
+
+    Raises:
+        ValueError: there are no slices or no points, or they do not fit each other or the values.
     """
-    return _judged(C, frames, points, values, shape=shape)
+    return _judged(C, *_computed(frames, points, "values", values, 2), shape=shape)
 
 
 def curvature_floor(C, frames, points, hessians) -> float:
@@ -131,15 +138,26 @@ def curvature_floor(C, frames, points, hessians) -> float:
         C: a `cost.Cost`.
         frames: as in `evaluate`.
         points: coordinates, `[m, k]`.
-        hessians: `[draws, m, k, k]`, as `derivatives` computed them there.
+        hessians: `[draws, m, k, k]`, as `derivatives` computed them there. Errors as of `floor`.
 
     Returns:
         A number in units of C per squared unit of coordinate; 0 where no Hessian is finite.
     """
+    frames, points, hessians = _computed(frames, points, "hessians", hessians, 4)
     size = np.abs(np.nan_to_num(hessians, posinf=0, neginf=0)).max((1, 2, 3))
     evenly = np.linspace(0, len(frames) - 1, COMPARED).astype(int)
     some = np.unique([*evenly, *np.argsort(size)[-LARGEST:]])
     return _judged(C, [frames[i] for i in some], points, hessians[some])
+
+
+def _computed(frames, points, name, results, ndim):
+    """Slices, points, and what was computed there, if they fit each other."""
+    moving = _first(frames).moving()
+    points, _ = coordinates.points_on(moving, points), checks.numbers(name, results, ndim)
+    shape, results = (len(frames), len(points), *(points.shape[1],) * (ndim - 2)), np.asarray(results)
+    if results.shape != shape or not np.issubdtype(results.dtype, np.floating):
+        raise ValueError(f"{name} {checks.shown(results)}, expected floating numbers of shape {shape}")
+    return frames, points, results
 
 
 def _judged(C, frames, points, results, **options):
@@ -190,7 +208,7 @@ def zoom(C, frames, half_widths, *, points=101, nodes=0, bends=0, **options) -> 
         A `Population` for each half-width, as a list.
 
     Raises:
-        ValueError: as `evaluate`, or a half-width is not positive.
+        ValueError: as `evaluate`, or a half-width is not positive, or a number of points no whole number.
 
     Example:
         >>> from jaxcost import cost, data, network
@@ -199,8 +217,11 @@ def zoom(C, frames, half_widths, *, points=101, nodes=0, bends=0, **options) -> 
         >>> lines.values.shape
         (3, 11)
     """
-    if not len(half_widths) or not min(half_widths) > 0:
-        raise ValueError(f"half-widths {half_widths}, expected some, all positive")
+    half_widths = checks.numbers("half_widths", half_widths, 1, finite=True)
+    if not half_widths.size or not half_widths.min() > 0:
+        raise ValueError(f"half_widths={half_widths}, expected some, all positive")
+    points = checks.whole("points", points, 2, checks.MOST)
+    nodes, bends = (checks.whole(name, n, 0, checks.MOST) for name, n in (("nodes", nodes), ("bends", bends)))
     k = len(_first(frames).directions)
     dtype = coordinates.dtype_of(frames[0].moving())
     scaled = lambda unit: [(half_width * coordinates.product([unit] * k)).astype(dtype) for half_width in half_widths]
@@ -212,6 +233,7 @@ def zoom(C, frames, half_widths, *, points=101, nodes=0, bends=0, **options) -> 
         some = scaled(np.linspace(-1, 1, bends))
         hessians = np.split(derivatives(C, frames, np.concatenate(some), **options)[2], len(half_widths), axis=1)
         floors = [curvature_floor(C, frames, *of_scale) for of_scale in zip(some, hessians, strict=True)]
+    of_scales = zip(half_widths, parts, values, hessians, floors, strict=True)
     return [
         Population(
             axes=(half_width * np.linspace(-1, 1, points),) * k,
@@ -222,9 +244,7 @@ def zoom(C, frames, half_widths, *, points=101, nodes=0, bends=0, **options) -> 
             curvature_floor=bent_floor,
             frames=tuple(frames),
         )
-        for half_width, part, of_scale, bent, bent_floor in zip(
-            half_widths, parts, values, hessians, floors, strict=True
-        )
+        for half_width, part, of_scale, bent, bent_floor in of_scales
     ]
 
 
@@ -242,7 +262,12 @@ def walks(keys, C, params, steps, size) -> np.ndarray:
 
     Returns:
         `[walks, steps + 1]`.
+
+    Raises:
+        ValueError: these are no keys, no cost and its parameters, no number of steps, or the size is not positive.
     """
+    checks.key("keys", keys, 1)
+    size, steps = checks.number("size", size, 0, above=True), checks.whole("steps", steps, most=checks.MOST)
     return np.asarray(_walks(keys, *cost.split(C, params), size, steps))
 
 
@@ -261,13 +286,15 @@ def _walks(keys, C, params, size, steps):
 
 
 def _first(frames):
-    found = {len(frame.directions) for frame in frames}
+    given = [checks.having("a frame", one, "origin", "directions", "moving") for one in checks.listed("frames", frames)]
+    found = {len(frame.directions) for frame in given}
     if len(found) != 1:
         raise ValueError(f"{len(frames)} slices of {sorted(found)} directions, expected one or more, all of as many")
     return frames[0]
 
 
 def _over_frames(quantity, C, frames, points, memory, progress):
+    cost.checked(C)
     points = coordinates.points_on(_first(frames).moving(), points)
     make = lambda frame: lambda: (cost.split(C, frame.origin)[0], frame.moving())
     return sweep.over_frames(quantity, list(map(make, frames)), points, memory=memory, progress=progress)

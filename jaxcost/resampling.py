@@ -66,17 +66,19 @@ def bootstrap(key, statistic, groups, *, confidence=0.95, resamples=RESAMPLES, l
         `Interval`; its value is that of the groups as they are.
 
     Raises:
-        ValueError: there is no group, or one without draws, or with fewer axes than levels.
+        ValueError: there is no group, or one without draws, or with fewer axes than levels; or something is not what it
+            should be.
 
     Example:
         >>> mean = lambda groups: groups[0].mean(-1)
         >>> print(f"{bootstrap(jax.random.key(0), mean, [np.arange(101.0)]):.0f}")  # normal theory: 44.3 to 55.7
         50 (44 to 56)
     """
+    checks.key("key", key), checks.function("statistic", statistic)
     checks.number("confidence", confidence, 0, 1, above=True, below=True)
     resamples, levels = checks.whole("resamples", resamples), checks.whole("levels", levels)
-    groups = [checks.numbers("a group", group) for group in groups]
-    if not groups or not all(group.ndim >= levels and group.size for group in groups):
+    groups = [checks.numbers("a group", group) for group in checks.listed("groups", groups)]
+    if not all(group.ndim >= levels and group.size for group in groups):
         raise ValueError(f"groups of shapes {[group.shape for group in groups]}, expected one draw or more in each")
     random = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
     tail = (1 - confidence) / 2
@@ -121,6 +123,7 @@ def nested(key, draws, *, confidence=0.95) -> Nested | tuple:
     """
     if hasattr(draws, "_fields"):
         return type(draws)(*(nested(key, one, confidence=confidence) for one in draws))
+    checks.key("key", key)
     draws = checks.numbers("draws", draws, 2)
     known = draws[~np.isnan(draws).all(1)] if draws.size else draws
     if not known.size:

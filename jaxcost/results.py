@@ -15,7 +15,6 @@ import json
 import math
 import os
 import platform
-from collections.abc import Iterable
 from importlib import metadata
 from typing import Any, NamedTuple
 
@@ -69,7 +68,7 @@ def save(path: str | os.PathLike, result: Any, *, settings: dict | None = None, 
     archive.write(path, {**arrays, "json": np.array(json.dumps(text, allow_nan=False))})
 
 
-def load(path: str | os.PathLike, like: Any = None, types: Iterable[type] = ()) -> Any:
+def load(path: str | os.PathLike, like: Any = None, types: list | tuple = ()) -> Any:
     """Read a result back, as it was saved; arrays come back as numpy arrays.
 
     Args:
@@ -107,6 +106,7 @@ def load(path: str | os.PathLike, like: Any = None, types: Iterable[type] = ()) 
     described = _text(path, arrays)["structure"]
     del arrays["json"]
     try:
+        checks.tree("like", like)
         if like is None:
             return structure.rebuild(described, arrays, types=types)
         return _fitted(structure.rebuild(described, arrays, types=types, tree=_Tree, static=_Static), like, "")

@@ -155,7 +155,7 @@ def proportion(successes, n, confidence=0.95) -> Interval:
         >>> print(proportion(18, 20))
         0.90 (0.68 to 0.99)
     """
-    n, successes = checks.whole("n", n), checks.whole("successes", successes, 0)
+    n, successes = checks.whole("n", n, most=checks.MOST), checks.whole("successes", successes, 0)
     if successes > n:
         raise ValueError(f"{successes} successes of {n}, expected 0 to n")
     low, high = stats.binomtest(successes, n).proportion_ci(_confidence(confidence))
@@ -175,11 +175,19 @@ def trend(groups) -> np.ndarray:
     Returns:
         `[...]`, each in [-1, 1]; 0 where all draws are alike.
 
+    Raises:
+        ValueError: the groups are no list of numbers, or differ in more than the last axis.
+
     Example:
         >>> float(trend([np.array([1.0, 2.0]), np.array([3.0, 4.0])]).round(3))  # less than 1, for ties within groups
         0.894
     """
-    numbers = np.repeat(np.arange(len(groups)), [np.shape(group)[-1] for group in groups])
+    groups = [checks.numbers("a group", group) for group in checks.listed("groups", groups)]
+    if len({(group.ndim, group.shape[:-1]) for group in groups}) > 1 or not all(map(np.size, groups)):
+        raise ValueError(
+            f"groups of shapes {[group.shape for group in groups]}, expected [..., draws], one or more each"
+        )
+    numbers = np.repeat(np.arange(len(groups)), [group.shape[-1] for group in groups])
     r, g = (stats.rankdata(a, axis=-1) for a in (np.concatenate(groups, -1), numbers))
     r, g = r - r.mean(-1, keepdims=True), g - g.mean()
     return r @ g / np.maximum(np.sqrt((r**2).sum(-1) * (g**2).sum()), 1e-12)
@@ -207,9 +215,9 @@ def kendall(x, y, confidence=0.95) -> Interval:
         >>> print(kendall(np.arange(20), np.arange(20) % 7))
         0.25 (-0.07 to 0.52)
     """
-    if np.shape(x) != np.shape(y) or np.ndim(x) != 1 or len(x) < 5:
-        raise ValueError(f"x of shape {np.shape(x)} and y of shape {np.shape(y)}, expected 5 or more numbers in each")
     x, y, confidence = checks.numbers("x", x, 1), checks.numbers("y", y, 1), _confidence(confidence)
+    if x.shape != y.shape or len(x) < 5:
+        raise ValueError(f"x of shape {x.shape} and y of shape {y.shape}, expected 5 or more numbers in each")
     tau = float(stats.kendalltau(x, y).statistic)
     off = stats.norm.ppf((1 + confidence) / 2) * math.sqrt(0.437 / (len(x) - 4))
     with np.errstate(divide="ignore"):  # of a perfect one
@@ -264,11 +272,14 @@ def p_value(observed, null) -> float:
     Returns:
         A number in (0, 1]; NaN where the observed one is NaN or all draws are.
 
+    Raises:
+        ValueError: these are no numbers.
+
     Example:
         >>> p_value(10.0, np.arange(10.0)), p_value(4.5, np.arange(10.0))
         (0.18181818181818182, 1.0)
     """
-    null = checks.numbers("null", null, 1)
+    observed, null = checks.numbers("observed", observed, 0), checks.numbers("null", null, 1)
     null = null[~np.isnan(null)]
     if np.isnan(observed) or not len(null):
         return math.nan

@@ -16,6 +16,7 @@ import pytest
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 ROOT = Path(__file__).parents[1]
+LONGEST = "test_experiments", "test_devices", "test_critical", "test_slices"
 
 
 @pytest.fixture
@@ -35,7 +36,11 @@ def mnist_folder():
 
 
 def pytest_collection_modifyitems(items):
-    """Tests of "two" or "three" real processes are slow; those of eight simulated devices are not."""
+    """The longest files first, lest one worker wait for the other at the end.
+
+    Tests of "two" or "three" real processes are slow; those of eight simulated devices are not.
+    """
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
     for item in items:
         if item.path.stem == "test_devices" and hasattr(item, "callspec"):
             where = [value[0] if isinstance(value, tuple) else value for value in item.callspec.params.values()]

@@ -171,6 +171,7 @@ def test_most_of_what_an_image_costs_is_in_both_and_not_counted():
 def test_minima_of_another_grid_are_refused():
     C = wells([0.0, 0.1])
     line = line_of(C)
-    for slice_, values in ((line, line.values[1:]), (line._replace(frame=None), line.values)):
-        with pytest.raises(ValueError, match="expected those of a slice that knows where it lies"):
-            images.depths(C, slice_, minima.local_minima(values))
+    with pytest.raises(ValueError, match=r"^minima of a grid \(40,\), expected those of the slice, \(41,\)$"):
+        images.depths(C, line, minima.local_minima(line.values[1:]))
+    with pytest.raises(ValueError, match="the slice does not know where it lies"):
+        images.depths(C, line._replace(frame=None), minima.local_minima(line.values))

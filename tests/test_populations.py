@@ -313,7 +313,7 @@ def test_all_slices_are_one_program():
 @pytest.mark.parametrize("half_widths", [[], [0.0, 1.0], [-1.0], [np.nan]])
 def test_half_widths_are_positive(half_widths):
     C, params = problem()
-    with pytest.raises(ValueError, match=r"half-widths .*, expected some, all positive"):
+    with pytest.raises(ValueError, match=r"^half_widths.*expected (some, all positive|all finite)$"):
         populations.zoom(C, populations.about(KEYS, params), half_widths)
 
 
@@ -326,7 +326,7 @@ def test_there_are_slices_and_all_have_as_many_directions():
         partial(populations.zoom, half_widths=[1.0]),
     )
     for call in calls:
-        with pytest.raises(ValueError, match=r"0 slices of \[\] directions, expected one or more"):
+        with pytest.raises(ValueError, match=r"^frames=\[\], expected a list or tuple, one or more"):
             call(C, [])
         for k in (1, 3):  # a coordinate too many, or too few
             mixed = populations.about(KEYS[:2], params, 2) + populations.about(KEYS[2:], params, k)

@@ -75,17 +75,19 @@ def test_a_mean_lies_in_its_interval_as_often_as_it_says_and_no_oftener(confiden
 
 @pytest.mark.parametrize("groups", [[], [np.ones(3), np.zeros(0)]])
 def test_a_group_without_draws_is_refused(groups):
-    with pytest.raises(ValueError, match=r"^groups of shapes .*, expected one draw or more in each$"):
+    with pytest.raises(ValueError, match=r"^groups.*, expected (one draw|a list or tuple, one) or more in (each|it)$"):
         resampling.bootstrap(KEY, mean, groups)
 
 
 def test_the_interval_of_a_trend_tells_one_from_none():
     random, misses = np.random.default_rng(0), 0
     for i in range(60):
-        none = resampling.bootstrap(jax.random.key(i), statistics.trend, random.normal(size=(4, 16)), resamples=200)
+        none = resampling.bootstrap(
+            jax.random.key(i), statistics.trend, list(random.normal(size=(4, 16))), resamples=200
+        )
         misses += not none.low <= 0 <= none.high
     assert 0 < misses <= 10  # 3 of 60, a few more with so few draws
-    found = resampling.bootstrap(KEY, statistics.trend, random.normal(size=(4, 16)) + np.arange(4)[:, None])
+    found = resampling.bootstrap(KEY, statistics.trend, [random.normal(size=16) + i for i in range(4)])
     assert 0.5 < found.low < found.value < found.high < 1
 
 

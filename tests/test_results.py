@@ -559,7 +559,7 @@ def test_a_foreign_namedtuple_comes_back_with_its_name_and_fields_or_as_its_clas
     assert (found.depth, found.note) == (0.5, "deep")
     assert type(found) is type(other) is type(results.load(path)["cuts"][0])  # of one structure, as jax sees it
     assert same(cut, results.load(path, types=(Cut, Old))["cuts"][0])
-    assert same(cut, results.load(path, types=(kind for kind in [Cut]))["cuts"][0])
+    assert same(cut, results.load(path, types=[Cut])["cuts"][0])
     assert same(cut, results.load(path, like={"cuts": [cut, cut]})["cuts"][0])
     results.save(path, found)  # once more
     assert same(cut, results.load(path, types=(Cut,)))

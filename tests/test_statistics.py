@@ -277,11 +277,10 @@ def test_kendalls_at_its_ends():
     assert statistics.kendall(x, -x) == (-1, -1, -1)
     assert np.isnan(statistics.kendall(x, np.ones(9))).all()
     assert np.isnan(statistics.kendall(x, [np.nan, *x[1:]])).all()
-    for y in (x[:4], x[:, None]):
-        with pytest.raises(
-            ValueError, match=rf"^x of shape \(9,\) and y of shape {re.escape(str(y.shape))}, expected 5 or"
-        ):
-            statistics.kendall(x, y)
+    with pytest.raises(ValueError, match=r"^x of shape \(9,\) and y of shape \(4,\), expected 5 or"):
+        statistics.kendall(x, x[:4])
+    with pytest.raises(ValueError, match=r"^y=float64\[9, 1\], expected real numbers, a list of them"):
+        statistics.kendall(x, x[:, None])
     with pytest.raises(ValueError, match="expected 5 or more numbers in each"):
         statistics.kendall(x[:4], x[:4])
 

@@ -20,7 +20,7 @@ import collections
 import hashlib
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -65,7 +65,7 @@ def rebuild(
     structure: Any,
     arrays: dict[str, np.ndarray],
     *,
-    types: Iterable[type] = (),
+    types: list | tuple = (),
     tree: Callable = lambda name, leaves: collections.OrderedDict(leaves),
     static: Callable = lambda text: text,
 ) -> Any:
@@ -74,7 +74,7 @@ def rebuild(
     Args:
         structure: plain JSON, as from `describe`.
         arrays: the arrays that it names. One that it names twice is made read-only.
-        types: classes of NamedTuples that it may name.
+        types: a list or tuple of classes of NamedTuples that it may name.
         tree: what to make of a pytree, a function of its type's name and its leaves, a dict by path in jax's order.
         static: what to make of a leaf that is no value, a function of its text.
 
@@ -89,9 +89,11 @@ def rebuild(
         >>> rebuild(*describe({"a pair": (1, None), "of keys": jax.random.key(0)}))["a pair"]
         (1, None)
     """
-    for kind in (types := tuple(types)):
+    if not isinstance(types, list | tuple):
+        raise TypeError(f"types={checks.shown(types)}, expected a list or tuple of classes of NamedTuples")
+    for kind in types:
         if not (isinstance(kind, type) and kinds.is_namedtuple(kind)):
-            raise TypeError(f"types holds {kind!r}, expected classes of NamedTuples")
+            raise TypeError(f"types holds {checks.shown(kind)}, expected classes of NamedTuples")
     file = _File(arrays, {}, {kind.__name__: kind for kind in types}, tree, static)
     try:
         return _rebuilt(structure, file)

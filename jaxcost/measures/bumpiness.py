@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxcost import checks
-from jaxcost.measures import frequency, minima, roughness, variation
+from jaxcost.measures import fits, frequency, minima, roughness, variation
 
 
 class Measures(NamedTuple):
@@ -69,7 +69,8 @@ def measure(
         `Measures` of numbers.
 
     Raises:
-        ValueError: the floor is negative or NaN, the values do not fit the axes, or these are not equally spaced.
+        ValueError: the floor is negative or NaN, the values do not fit the axes, or these are not equally spaced; or
+            what else is given does not fit.
 
     Example:
         >>> x = np.linspace(-1, 1, 121)
@@ -77,7 +78,8 @@ def measure(
         >>> found.minima, round(found.depth, 6), round(found.total_variation, 6)
         (2.0, 2.0, 12.0)
     """
-    values, depth = checks.numbers("values", values), checks.number("depth", depth, 0)
+    (axes, values), depth = fits.fitting(axes, values), checks.number("depth", depth, 0)
+    at_nodes, hessians, kinds = _others(values.ndim, at_nodes, hessians, kinds)
     counted = minima.local_minima(values, floor)
     nan = float("nan")
     found = dict.fromkeys(Measures._fields, nan)
@@ -100,10 +102,23 @@ def measure(
         found["negative_curvature"] = roughness.negative_curvature(hessians, curvature_floor)
         found["curvature_ratio"] = roughness.curvature_ratio(hessians, curvature_floor)
     if kinds is not None:
-        kinds, k = np.asarray(kinds), values.ndim
-        found["bottoms"], found["tops"] = float(np.sum(kinds == 0)), float(np.sum(kinds == k))
+        found["bottoms"], found["tops"] = float(np.sum(kinds == 0)), float(np.sum(kinds == values.ndim))
         found["saddles"] = len(kinds) - found["bottoms"] - found["tops"]
     return Measures(**found)
+
+
+def _others(k, at_nodes, hessians, kinds):
+    """What was taken of a slice of k axes beside the values, if it is that; None stays."""
+    given = {"at_nodes": at_nodes, "hessians": hessians, "kinds": kinds}
+    found = [None if value is None else checks.numbers(name, value) for name, value in given.items()]
+    at_nodes, hessians, kinds = found
+    if at_nodes is not None and (at_nodes.ndim != k or not at_nodes.size):
+        raise ValueError(f"at_nodes of shape {at_nodes.shape}, expected {k} axes")
+    if hessians is not None and hessians.shape[-2:] != (k, k):
+        raise ValueError(f"hessians of shape {hessians.shape}, expected [..., {k}, {k}]")
+    if kinds is not None and (kinds.ndim != 1 or not np.isin(kinds, np.arange(k + 1)).all()):
+        raise ValueError(f"kinds={checks.shown(kinds)}, expected a list of whole numbers, 0 to {k}")
+    return found
 
 
 def measure_each(population, **options) -> Measures:
@@ -128,6 +143,7 @@ def measure_each(population, **options) -> Measures:
         >>> measure_each(lines).minima
         array([2., 4.])
     """
+    checks.having("population", population, "axes", "values", "floor", "curvature_floor")
     found = []
     for i, values in enumerate(population.values):
         given = {
@@ -158,6 +174,7 @@ def halved(population) -> Any:
         >>> halved(Population((np.arange(5.0),), np.arange(10.0).reshape(2, 5), 0.0)).values.tolist()
         [[0.0, 2.0, 4.0], [5.0, 7.0, 9.0]]
     """
+    checks.having("population", population, "axes", "values", "_replace")
     sizes = [len(axis) for axis in population.axes]
     if not all(size % 2 for size in sizes):
         raise ValueError(f"axes of {sizes} points, expected odd numbers, so that both ends stay")
@@ -176,6 +193,9 @@ def change(fine, coarse) -> Measures:
     Returns:
         `Measures` of arrays like theirs; 0 where both are alike, NaN where one is not known.
 
+    Raises:
+        ValueError: these are no `Measures`, or not of as many draws.
+
     Example:
         >>> x = np.linspace(-1, 1, 121)
         >>> both = [measure((x[::k],), np.sign(np.sin(40 * x[::k]))) for k in (1, 2)]  # cliffs: roughness is the grid's
@@ -183,9 +203,13 @@ def change(fine, coarse) -> Measures:
         >>> print(f"{found.total_variation:.2f} {found.roughness:.2f}")
         0.00 0.64
     """
+    for name, one in (("fine", fine), ("coarse", coarse)):
+        checks.having(name, one, *Measures._fields)
 
     def share(a, b):
-        a, b = np.float64(a), np.float64(b)
+        a, b = checks.numbers("fine", a), checks.numbers("coarse", b)
+        if a.shape != b.shape:
+            raise ValueError(f"fine of {a.shape} draws and coarse of {b.shape}, expected them alike")
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(a == b, 0.0, np.abs(b - a) / np.abs(a))[()]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxcost import cost, slices
+from jaxcost import checks, cost, slices
 from jaxcost.engine import exact, quantities
 from jaxcost.measures import minima as grid_minima
 from jaxcost.measures import newton
@@ -68,7 +68,7 @@ def find(C, slice_, *, derivatives=None, steps=10) -> Critical:
         `Critical`.
 
     Raises:
-        ValueError: C is not the cost of this slice, or an axis has a single point.
+        ValueError: C is not the cost of this slice, an axis has a single point, or the derivatives are of others.
 
     Example:
         >>> from jaxcost import cost, data
@@ -80,9 +80,10 @@ def find(C, slice_, *, derivatives=None, steps=10) -> Critical:
         ([-1.0, 0.0, 1.0], [0, 0, 1])
     """
     slices.check(C, slice_)
-    window = _window(slice_)
+    steps, window = checks.whole("steps", steps, 0, checks.MOST), _window(slice_)
     grid = window.into_cube(np.stack(np.meshgrid(*slice_.axes, indexing="ij"), -1).reshape(-1, len(slice_.axes)))
-    given = derivatives or slices.derivatives(C, *slice_.frame, window.from_cube(grid))
+    points = window.from_cube(grid)
+    given = slices.derivatives(C, *slice_.frame, points) if derivatives is None else _given(derivatives, *grid.shape)
     on_grid = newton.at(lambda points: window.per_share(given), grid)
     own = newton.newton(on_grid)
     near = np.flatnonzero((np.abs(own) <= window.cell).all(1))  # NaN is not
@@ -130,7 +131,7 @@ def settle(C, slice_, minima) -> tuple[np.ndarray, np.ndarray]:
         >>> np.sort(coordinates[:, 0]).round(2).tolist(), stays.tolist()
         ([-1.0, 1.0], [True, True])
     """
-    slices.check(C, slice_)
+    slices.check(C, slice_), checks.having("minima", minima, "indices")
     indices, shape = np.asarray(minima.indices), slice_.values.shape
     if indices.shape[1:] != (len(shape),) or (indices < 0).any() or (indices >= shape).any():
         raise ValueError(f"minima at {indices.tolist()}, expected indices of a grid of shape {shape}")
@@ -146,6 +147,15 @@ def settle(C, slice_, minima) -> tuple[np.ndarray, np.ndarray]:
     stays[:] = False
     stays[come[seen]] = True
     return window.from_cube(ended.points), stays
+
+
+def _given(derivatives, m, k):
+    """Derivatives at m points of a slice of k axes, if they are that."""
+    found = [checks.numbers("derivatives", one) for one in checks.listed("derivatives", derivatives)]
+    shapes, expected = [one.shape for one in found], [(m,), (m, k), (m, k, k)]
+    if shapes != expected:
+        raise ValueError(f"derivatives of shapes {shapes}, expected {expected}")
+    return found
 
 
 class _Window(NamedTuple):

@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 from scipy import optimize
 
+from jaxcost import checks
 from jaxcost.measures.variation import checked
 
 
@@ -22,20 +23,21 @@ def quadratic_fit(axes, values) -> np.ndarray:
         An array like values, float64.
 
     Raises:
-        ValueError: the values do not fit the axes.
+        ValueError: the values are not finite, or do not fit the axes.
 
     Example:
         >>> x = np.linspace(-1, 1, 3)
         >>> quadratic_fit((x,), 2 + x**2).round(6).tolist()
         [3.0, 2.0, 3.0]
     """
-    fitting(axes, values)
-    middle = [(axis - np.mean(axis)) / (np.ptp(axis) or 1) for axis in map(np.float64, axes)]
+    axes, values = fitting(axes, values)
+    values = checked(values, 0.0)
+    middle = [(axis - np.mean(axis)) / (np.ptp(axis) or 1) for axis in axes]
     grids = [grid.ravel() for grid in np.meshgrid(*middle, indexing="ij")]
     squares = [a * b for a, b in itertools.combinations_with_replacement(grids, 2)]
     columns = np.stack([np.ones_like(grids[0]), *grids, *squares], 1)
-    weights = np.linalg.lstsq(columns, np.ravel(values).astype(np.float64), rcond=None)[0]
-    return (columns @ weights).reshape(np.shape(values))
+    weights = np.linalg.lstsq(columns, values.ravel(), rcond=None)[0]
+    return (columns @ weights).reshape(values.shape)
 
 
 def unimodal_fit(axes, values) -> np.ndarray:
@@ -58,8 +60,7 @@ def unimodal_fit(axes, values) -> np.ndarray:
         >>> unimodal_fit(([0, 1, 2, 3, 4],), [3.0, 1.0, 2.0, 0.0, 5.0]).tolist()
         [3.0, 1.5, 1.5, 0.0, 5.0]
     """
-    fitting(axes, values)
-    values = checked(values, 0.0)
+    values = checked(fitting(axes, values)[1], 0.0)
     if values.ndim != 1:
         raise ValueError(f"values of shape {values.shape}, expected those along a line, [points]")
     lowest = int(values.argmin())
@@ -69,12 +70,14 @@ def unimodal_fit(axes, values) -> np.ndarray:
     return np.concatenate([fall, values[lowest : lowest + 1], rise])
 
 
-def fitting(axes, values) -> None:
-    """Make sure that values lie on the grid of some axes.
+def fitting(axes, values) -> tuple[list[np.ndarray], np.ndarray]:
+    """Axes and the values on their grid, in float64, if they fit each other.
 
     Raises:
-        ValueError: they do not.
+        ValueError: they do not, or the axes are no list of lists of finite numbers.
     """
-    shape = tuple(map(len, axes))
-    if shape != np.shape(values):
-        raise ValueError(f"axes of the lengths {shape} and values of shape {np.shape(values)}, expected them alike")
+    axes = [checks.numbers("an axis", axis, 1, finite=True) for axis in checks.listed("axes", axes)]
+    values, shape = checks.numbers("values", values), tuple(map(len, axes))
+    if shape != values.shape:
+        raise ValueError(f"axes of the lengths {shape} and values of shape {values.shape}, expected them alike")
+    return axes, values

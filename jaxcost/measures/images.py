@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcost import checks
+from jaxcost import checks, cost
+from jaxcost.engine import asked
 from jaxcost.populations import Population
 
 ROWS = 64  # points taken together in a bootstrap, whose products are in float64
@@ -51,7 +52,7 @@ def depths(C, slice_, found) -> Depths:
         `Depths`, one a minimum.
 
     Raises:
-        ValueError: the slice does not know where it lies, or the minima are not of its grid.
+        ValueError: C is no cost, the slice does not know where it lies, or the minima are not of its grid.
 
     Example:
         >>> from jaxcost import cost, data, slices
@@ -63,8 +64,9 @@ def depths(C, slice_, found) -> Depths:
         >>> print(f"{found.depths[1]:.2f} ({found.errors[1]:.2f})")  # 1 at the pass on average, 0.81 and 1.21
         1.00 (0.20)
     """
-    if slice_.frame is None or found.basins.shape != slice_.values.shape:
-        raise ValueError(f"minima of a grid {found.basins.shape}, expected those of a slice that knows where it lies")
+    cost.checked(C), asked.located(slice_), checks.having("found", found, "basins", "indices", "passes")
+    if found.basins.shape != slice_.values.shape:
+        raise ValueError(f"minima of a grid {found.basins.shape}, expected those of the slice, {slice_.values.shape}")
     at = lambda index: [axis[i] for axis, i in zip(slice_.axes, index, strict=True)]
     costs = lambda index: np.float64(C.per_image(*slice_.at(at(index))))
     differences = [costs(over) - costs(at) for at, over in zip(found.indices, found.passes, strict=True)]
@@ -87,7 +89,7 @@ def bootstrap(key, slice_, draws) -> Population:
         where an image is drawn whose cost is not finite.
 
     Raises:
-        ValueError: the slice has no per-image costs.
+        ValueError: the key or the number of draws is none, or the slice has no per-image costs.
 
     Example:
         >>> from jaxcost import cost, data, directions, network, slices
@@ -98,9 +100,10 @@ def bootstrap(key, slice_, draws) -> Population:
         >>> bool(np.allclose(again.values.std(0), line.standard_error, rtol=0.3))
         True
     """
+    checks.key("key", key), checks.having("slice_", slice_, "axes", "values", "floor")
     if slice_.per_image is None:
         raise ValueError("the slice has no per-image costs, expected one made with per_image=True")
-    draws, n = checks.whole("draws", draws), slice_.per_image.shape[-1]
+    draws, n = checks.whole("draws", draws, most=checks.MOST), slice_.per_image.shape[-1]
     times = lambda key: np.asarray(jnp.bincount(jax.random.randint(key, n, 0, n), length=n), np.float64)
     drawn = np.stack([times(one) for one in jax.random.split(key, draws)])
     costs = slice_.per_image.reshape(-1, n)
@@ -123,6 +126,7 @@ def by_class(slice_) -> Population:
     Raises:
         ValueError: the slice has no per-class costs.
     """
+    checks.having("slice_", slice_, "axes", "values", "floor")
     if slice_.per_class is None:
         raise ValueError("the slice has no per-class costs, expected one made with per_class=True")
     values = np.moveaxis(slice_.per_class, -1, 0)

@@ -120,6 +120,8 @@ def local_minima(values, floor=0.0, *, edge="open") -> Minima:
     checks.number("floor", floor, 0)
     wall = checks.one_of("edge", edge, EDGES) == "wall"
     values = checks.numbers("values", values)
+    if not values.ndim:
+        raise ValueError(f"values={values}, expected those of a grid")
     # a frame one cell wide, below everything, is the edge; so is what is not finite
     level = np.pad(np.where(np.isfinite(values), values, -np.inf), 1, constant_values=-np.inf)
     flat, outside = level.ravel().tolist(), np.isneginf(level.ravel()).tolist()
@@ -187,13 +189,14 @@ def elsewhere(found, values) -> np.ndarray:
         Depths, `[m]`, in units of the values.
 
     Raises:
-        ValueError: the values are not on the same grid.
+        ValueError: these are no minima, or the values are not on the same grid.
 
     Example:
         >>> found = local_minima(np.array([3.0, 1.0, 2.0, 0.0, 5.0]))
         >>> elsewhere(found, np.array([3.0, 1.0, 0.5, 0.0, 5.0])).tolist()
         [3.0, 0.0]
     """
+    checks.having("found", found, "basins", "indices", "parents")
     values = checks.numbers("values", values)
     if values.shape != found.basins.shape:
         raise ValueError(f"values of shape {values.shape}, expected those of the same grid, {found.basins.shape}")

@@ -62,14 +62,25 @@ def taylor(key, slice_, value, gradient, hessian) -> np.ndarray:
         An array of the shape of the axes: rounded to the type of the values, with normal noise of an eighth of the
         floor, which is what the floor takes it to be (`engine.noise.floor`).
 
+    Raises:
+        ValueError: the key is none, or the numbers do not fit the slice.
+
     Example:
         >>> from types import SimpleNamespace
         >>> line = SimpleNamespace(axes=([-1.0, 0.0, 2.0],), values=np.zeros(3), floor=0.0)
         >>> taylor(jax.random.key(0), line, 5.0, [1.0], [[4.0]]).tolist()
         [6.0, 5.0, 15.0]
     """
+    checks.key("key", key), checks.having("slice_", slice_, "axes", "values", "floor")
+    value, k = checks.number("value", value), len(slice_.axes)
+    gradient, hessian = (
+        checks.numbers(name, given, ndim, finite=True)
+        for ndim, (name, given) in enumerate((("gradient", gradient), ("hessian", hessian)), 1)
+    )
+    if gradient.shape != (k,) or hessian.shape != (k, k):
+        raise ValueError(f"gradient {gradient.shape} and hessian {hessian.shape}, expected {(k,)} and {(k, k)}")
     s = np.stack(np.meshgrid(*map(np.float64, slice_.axes), indexing="ij"), -1)
-    exact = float(value) + s @ np.float64(gradient) + np.einsum("...i,ij,...j->...", s, np.float64(hessian), s) / 2
+    exact = value + s @ gradient + np.einsum("...i,ij,...j->...", s, hessian, s) / 2
     noise = np.asarray(jax.random.normal(key, exact.shape), np.float64) * slice_.floor / 8
     return (exact + noise).astype(slice_.values.dtype)
 
@@ -95,7 +106,7 @@ def random_fields(key, slice_, draws, *, smooth=fits.quadratic_fit) -> np.ndarra
         `[draws, ...]`, float64.
 
     Raises:
-        ValueError: a value is not finite.
+        ValueError: a value is not finite, or the key or the number of draws is none.
 
     Example:
         >>> from types import SimpleNamespace
@@ -104,7 +115,9 @@ def random_fields(key, slice_, draws, *, smooth=fits.quadratic_fit) -> np.ndarra
         >>> random_fields(jax.random.key(0), line, 3).shape
         (3, 41)
     """
-    draws, nonfinite = checks.whole("draws", draws), np.sum(~np.isfinite(slice_.values))
+    checks.key("key", key), checks.function("smooth", smooth), checks.having("slice_", slice_, "axes", "values")
+    draws = checks.whole("draws", draws, most=checks.MOST)
+    nonfinite = np.sum(~np.isfinite(fits.fitting(slice_.axes, slice_.values)[1]))
     if nonfinite:
         raise ValueError(f"{nonfinite} of {np.size(slice_.values)} values are not finite, expected none: no spectrum")
     smooth = smooth(slice_.axes, slice_.values)
@@ -142,7 +155,7 @@ def compare(key, C, slice_, draws=99, *, smooth=fits.quadratic_fit) -> Compared:
         >>> compared.measures.minima, compared.taylor.minima, compared.random_fields.minima.shape
         (2.0, 0.0, (9,))
     """
-    slices.check(C, slice_)
+    checks.key("key", key), slices.check(C, slice_)
     taylor_key, field_key = jax.random.split(key)
     (value,), (gradient,), (hessian,) = slices.derivatives(C, *slice_.frame, np.zeros((1, slice_.values.ndim)))
     of = lambda values: bumpiness.measure(slice_.axes, values, slice_.floor)
@@ -177,6 +190,7 @@ def random_field_each(key, population, *, smooth=fits.quadratic_fit) -> populati
         >>> random_field_each(jax.random.key(0), lines).values.shape
         (2, 41)
     """
+    checks.key("key", key), checks.having("population", population, "axes", "values", "_replace")
     keys = jax.random.split(key, len(population.values))
     fields = [
         random_fields(one, population._replace(values=values), 1, smooth=smooth)[0]
@@ -201,14 +215,15 @@ def walk_shares(squares, drift=0.0, k=10) -> np.ndarray:
         `[k]`, falling; all components together have 1.
 
     Raises:
-        ValueError: there are fewer steps than components, or all of length 0.
+        ValueError: there are fewer steps than components, all of length 0, or a square is negative.
 
     Example:
         >>> walk_shares(np.ones(100), k=3).round(2).tolist()  # about 6 / (pi i)^2
         [0.61, 0.15, 0.07]
     """
-    steps = len(squares)
-    if not 1 <= k <= steps or not np.sum(squares) + abs(drift) > 0:
+    squares, drift = checks.numbers("squares", squares, 1, finite=True), checks.number("drift", drift)
+    steps, k = len(squares), checks.whole("k", k)
+    if not k <= steps or (squares < 0).any() or not np.sum(squares) + abs(drift) > 0:
         raise ValueError(f"k={k} components of {steps} steps, expected 1 to {steps}, and some step that is not 0")
     i, far = np.arange(steps + 1), np.concatenate([[0], np.cumsum(squares)])
     products = np.minimum(far[:, None], far) + drift**2 * np.outer(i, i)
@@ -239,8 +254,12 @@ def path_walks(path, k=10) -> Walks:
         >>> walks.equal_steps.round(2).tolist(), (walks.with_drift.round(2) + 0.0).tolist()
         ([0.61, 0.15], [1.0, 0.0])
     """
-    points = [np.float64(leaf).reshape(len(leaf), -1) for leaf in jax.tree.leaves(trees.moving(path))]
-    points = np.concatenate(points, 1)
+    leaves = [np.float64(leaf) for leaf in jax.tree.leaves(trees.some(checks.tree("path", path), "path")[0])]
+    if len({leaf.shape[:1] for leaf in leaves}) != 1 or not leaves[0].ndim or not leaves[0].size:
+        raise ValueError(
+            f"path of shapes {[leaf.shape for leaf in leaves]}, expected one first axis, that of the steps"
+        )
+    points = np.concatenate([leaf.reshape(len(leaf), -1) for leaf in leaves], 1)
     squares = np.square(np.diff(points, axis=0)).sum(1)
     steps, distance = len(squares), np.square(points[-1] - points[0]).sum()
     if steps < 2:

@@ -38,9 +38,9 @@ def refine(C, line, depth, *, most=20_000) -> tuple[slices.Slice, float]:
         >>> minima.local_minima(line.values).count, minima.local_minima(refine(C, line, 0.01)[0].values).count
         (1, 2)
     """
+    slices.check(C, line)
     if line.values.ndim != 1:
         raise ValueError(f"a slice of {line.values.ndim} axes, expected a line")
-    slices.check(C, line)
     checks.number("depth", depth, line.floor, above=True)
     most = checks.whole("most", most, 0)
     known = _at(C, line, np.sort(np.float64(line.alphas)))

@@ -37,7 +37,7 @@ def roughness(axes, values, floor=0.0) -> float:
         >>> print(f"{roughness((x,), 3 * x**2):.3f}")  # C'' = 6 in coordinates, half-width 2: 6 * 2^2
         24.000
     """
-    spacings = _spacings(axes, values)
+    spacings, values = _spacings(axes, values)
     values = checked(values, floor)
     steps, squares = np.eye(values.ndim, dtype=int), 0.0
     at = lambda moves: values[tuple(slice(1 + move, (move - 1) or None) for move in moves)]  # inner points, moved
@@ -73,6 +73,7 @@ def bowl(axes, values, floor=0.0) -> float:
         >>> bowl((x,), (x - 0.3) ** 2), round(bowl((x,), np.cos(4 * x)), 2)
         (1.0, 0.71)
     """
+    axes, values = fits.fitting(axes, values)
     values = checked(values, floor)
     if np.ptp(values) <= floor:
         return np.nan
@@ -104,9 +105,12 @@ def bowls(axis, values, floor=0.0, *, least=0.4, parts=7) -> tuple[np.ndarray, n
         >>> half_widths.tolist(), shares.round(2).tolist()
         ([1.0, 1.5, 2.0], [0.99, 0.93, 0.69])
     """
-    axis, values, middle = np.asarray(axis), np.asarray(values), len(axis) // 2
-    if len(axis) % 2 == 0:
-        raise ValueError(f"{len(axis)} points, expected an odd number, one of them in the middle")
+    axis, values = checks.numbers("axis", axis, 1, finite=True), checks.numbers("values", values)
+    checks.number("least", least, 0, 1), checks.whole("parts", parts, most=checks.MOST)
+    if len(axis) % 2 == 0 or values.ndim not in (1, 2) or values.shape[-1] != len(axis):
+        of = f"an axis of {len(axis)} points and values of shape {values.shape}"
+        raise ValueError(f"{of}, expected an odd number, one of them in the middle, and values there")
+    middle = len(axis) // 2
     reaches = np.unique(np.linspace(max(1, least * middle), middle, parts).round().astype(int))
     part = lambda array, m: array[..., middle - m : middle + m + 1]
     share = lambda line: [bowl((part(axis, m),), part(line, m), floor) for m in reaches]
@@ -125,10 +129,19 @@ def bowl_end(half_widths, shares, least=0.95) -> float | np.ndarray:
         Between two half-widths by their logarithms; infinite if the bowl goes on, the smallest half-width if
         it is none from the start. A number, or one a draw.
 
+    Raises:
+        ValueError: the half-widths are not positive and rising, or the shares do not fit them.
+
     Example:
         >>> print(f"{bowl_end([0.1, 1, 10], [1.0, 1.0, 0.9]):.2f}")
         3.16
     """
+    half_widths, shares = checks.numbers("half_widths", half_widths, 1, finite=True), checks.numbers("shares", shares)
+    checks.number("least", least, 0, 1)
+    if shares.ndim not in (1, 2) or shares.shape[-1:] != half_widths.shape or not half_widths.size:
+        raise ValueError(f"{len(half_widths)} half-widths, shares of shape {shares.shape}, expected one a half-width")
+    if not (np.diff(half_widths, prepend=0) > 0).all():
+        raise ValueError(f"half_widths={half_widths}, expected positive ones that rise")
     shares = np.where(np.isnan(shares), 1.0, shares)
     if shares.ndim > 1:
         return np.array([bowl_end(half_widths, row, least) for row in shares])
@@ -247,15 +260,15 @@ def _eigenvalues(hessians):
 
 
 def _spacings(axes, values):
-    """Spacing along each axis in half-widths.
+    """Spacing along each axis in half-widths, and the values.
 
     Raises:
         ValueError: an axis is not of three or more equally spaced coordinates, or the values do not fit.
     """
-    fits.fitting(axes, values)
+    axes, values = fits.fitting(axes, values)
     for axis in axes:
-        gaps = np.diff(np.float64(axis))
+        gaps = np.diff(axis)
         rounding = 4 * np.finfo(np.float32).eps * np.abs(axis).max()  # far from 0 no spacing is more even than that
         if len(axis) < 3 or not np.allclose(gaps, gaps.mean(), 1e-3, rounding) or gaps[0] == 0:
             raise ValueError(f"an axis of {len(axis)} points, spaced {np.unique(gaps)[:3]}, expected 3 or more, even")
-    return [2 / (len(axis) - 1) for axis in axes]
+    return [2 / (len(axis) - 1) for axis in axes], values
