@@ -72,7 +72,7 @@ def numbers(name, value, ndim=None, *, finite=False) -> np.ndarray:
         [1.0, 2.0]
     """
     try:
-        array = np.asarray(None if isinstance(value, bool) else value)
+        array = np.asarray(None if isinstance(value, bool) or hasattr(value, "_fields") else value)
         found = array.astype(np.float64) if _is_real(array) else None
     except (TypeError, ValueError, OverflowError, RecursionError):  # ragged, or not to be made an array of
         found = None
@@ -156,7 +156,7 @@ def having(name, value, *attributes) -> Any:
     Raises:
         ValueError: it has them not.
     """
-    missing = [one for one in attributes if getattr(value, one, None) is None]
+    missing = [one for one in attributes if isinstance(value, type) or getattr(value, one, None) is None]
     if missing:
         raise ValueError(f"{name}={shown(value)}, expected something with {', '.join(missing)}")
     return value

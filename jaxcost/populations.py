@@ -124,7 +124,7 @@ def floor(C, frames, points, values, *, shape=None) -> float:
         A number in units of C; 0 where no value is finite.
 
     Raises:
-        ValueError: there are no slices or no points, or they do not fit each other or the values.
+        ValueError: there are no slices or no points, or they do not fit each other, the values or the shape.
     """
     return _judged(C, *_computed(frames, points, "values", values, 2), shape=shape)
 
@@ -287,7 +287,7 @@ def _walks(keys, C, params, size, steps):
 
 def _first(frames):
     given = [checks.having("a frame", one, "origin", "directions", "moving") for one in checks.listed("frames", frames)]
-    found = {len(frame.directions) for frame in given}
+    found = {len(checks.listed("directions", frame.directions)) for frame in given}
     if len(found) != 1:
         raise ValueError(f"{len(frames)} slices of {sorted(found)} directions, expected one or more, all of as many")
     return frames[0]

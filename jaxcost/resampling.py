@@ -57,7 +57,8 @@ def bootstrap(key, statistic, groups, *, confidence=0.95, resamples=RESAMPLES, l
     Args:
         key: a `jax.random.key`; it seeds the generator of numpy that draws.
         statistic: a function of the list of groups, each `[resamples, draws, ...]`, that gives `[resamples]`.
-        groups: a list of arrays `[draws, ...]`; what one draw holds along further axes stays together.
+        groups: a list of arrays `[draws, ...]`, or an array `[groups, draws, ...]`; what one draw holds along further
+            axes stays together.
         confidence: in (0, 1).
         resamples: how often the groups are drawn anew.
         levels: how many leading axes are drawn anew, one after the other.
@@ -66,8 +67,8 @@ def bootstrap(key, statistic, groups, *, confidence=0.95, resamples=RESAMPLES, l
         `Interval`; its value is that of the groups as they are.
 
     Raises:
-        ValueError: there is no group, or one without draws, or with fewer axes than levels; or something is not what it
-            should be.
+        ValueError: there is no group, or one without draws, or with fewer axes than levels; the statistic does not give
+            one number of each resample; or something else is not what it should be.
 
     Example:
         >>> mean = lambda groups: groups[0].mean(-1)
@@ -76,16 +77,20 @@ def bootstrap(key, statistic, groups, *, confidence=0.95, resamples=RESAMPLES, l
     """
     checks.key("key", key), checks.function("statistic", statistic)
     checks.number("confidence", confidence, 0, 1, above=True, below=True)
-    resamples, levels = checks.whole("resamples", resamples), checks.whole("levels", levels)
-    groups = [checks.numbers("a group", group) for group in checks.listed("groups", groups)]
+    resamples, levels = checks.whole("resamples", resamples, most=checks.MOST), checks.whole("levels", levels)
+    rows = [*groups] if isinstance(groups, jax.Array | np.ndarray) and groups.ndim > 1 else groups
+    groups = [checks.numbers("a group", group) for group in checks.listed("groups", rows)]
     if not all(group.ndim >= levels and group.size for group in groups):
         raise ValueError(f"groups of shapes {[group.shape for group in groups]}, expected one draw or more in each")
     random = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
     tail = (1 - confidence) / 2
-    drawn = statistic([_anew(random, group, resamples, levels) for group in groups])
+    of = lambda groups: checks.numbers("what the statistic gives", statistic(groups), 1)
+    drawn = of([_anew(random, group, resamples, levels) for group in groups])
+    value = of([group[None] for group in groups])
+    if len(value) != 1 or not 0 < len(drawn) <= resamples:
+        raise ValueError(f"the statistic gives {len(drawn)} numbers of {resamples} resamples, expected one of each")
     low, high = np.quantile(drawn, (tail, 1 - tail), method="inverted_cdf")  # one of them: some may be infinite
-    (value,) = statistic([group[None] for group in groups])
-    return Interval(float(value), float(low), float(high))
+    return Interval(float(value[0]), float(low), float(high))
 
 
 def _anew(random, group, resamples, levels):
@@ -121,9 +126,9 @@ def nested(key, draws, *, confidence=0.95) -> Nested | tuple:
         >>> print(found, f"{found.between:.2f}")
         3.75 (1.4 to 6.1) 0.98 (0.96 to 1.00)
     """
-    if hasattr(draws, "_fields"):
+    checks.key("key", key), checks.number("confidence", confidence, 0, 1, above=True, below=True)
+    if isinstance(draws, tuple) and hasattr(draws, "_fields"):
         return type(draws)(*(nested(key, one, confidence=confidence) for one in draws))
-    checks.key("key", key)
     draws = checks.numbers("draws", draws, 2)
     known = draws[~np.isnan(draws).all(1)] if draws.size else draws
     if not known.size:

@@ -88,9 +88,10 @@ def summary(draws, confidence=0.95) -> Summary | tuple:
         >>> print(summary(np.arange(5.0)))
         2 (0 to 4, 5 draws, 94% sure)
     """
-    if hasattr(draws, "_fields"):
+    confidence = _confidence(confidence)
+    if isinstance(draws, tuple) and hasattr(draws, "_fields"):
         return type(draws)(*(summary(one, confidence) for one in draws))
-    draws, confidence = checks.numbers("draws", draws, 1), _confidence(confidence)
+    draws = checks.numbers("draws", draws, 1)
     known = np.sort(draws[~np.isnan(draws)])
     n = len(known)
     if not n:
@@ -121,15 +122,14 @@ def draws_for(width, draws, confidence=0.95) -> int:
         A number of draws.
 
     Raises:
-        ValueError: the width is not positive, or the draws are too few.
+        ValueError: the width is not positive, or next to nothing; or the draws are no list of numbers, or too few.
 
     Example:
         >>> draws_for(10.5, np.arange(1.0, 101.0))
         400
     """
-    found = summary(draws, confidence)
-    checks.number("width", width, 0, above=True)
-    if not math.isfinite(found.high - found.low) or found.confidence < confidence:
+    found, width = summary(checks.numbers("draws", draws, 1), confidence), checks.number("width", width, 0, above=True)
+    if not found.high - found.low < 1e100 * width or found.confidence < confidence:  # infinite or NaN, too
         raise ValueError(f"width={width} and {found.draws} draws, expected a positive width and more draws")
     return max(1, math.ceil(found.draws * ((found.high - found.low) / width) ** 2))
 
@@ -176,17 +176,17 @@ def trend(groups) -> np.ndarray:
         `[...]`, each in [-1, 1]; 0 where all draws are alike.
 
     Raises:
-        ValueError: the groups are no list of numbers, or differ in more than the last axis.
+        ValueError: the groups are no list of arrays, differ in more than the last axis, or one has no draws.
 
     Example:
         >>> float(trend([np.array([1.0, 2.0]), np.array([3.0, 4.0])]).round(3))  # less than 1, for ties within groups
         0.894
     """
     groups = [checks.numbers("a group", group) for group in checks.listed("groups", groups)]
-    if len({(group.ndim, group.shape[:-1]) for group in groups}) > 1 or not all(map(np.size, groups)):
-        raise ValueError(
-            f"groups of shapes {[group.shape for group in groups]}, expected [..., draws], one or more each"
-        )
+    alike = len({group.shape[:-1] for group in groups}) == 1 and all(group.ndim and group.size for group in groups)
+    if not alike:
+        shapes = [group.shape for group in groups]
+        raise ValueError(f"groups of shapes {shapes}, expected [..., draws], one or more each")
     numbers = np.repeat(np.arange(len(groups)), [group.shape[-1] for group in groups])
     r, g = (stats.rankdata(a, axis=-1) for a in (np.concatenate(groups, -1), numbers))
     r, g = r - r.mean(-1, keepdims=True), g - g.mean()
@@ -239,7 +239,7 @@ def mann_whitney(a, b) -> float | np.ndarray:
         The p-value, or `[m]`; 1 where all draws are alike, NaN where a sample is empty.
 
     Raises:
-        ValueError: a and b have not as many columns.
+        ValueError: a and b are no such numbers, or have not as many columns.
 
     Example:
         >>> p = mann_whitney(np.arange(5.0), 2.5 + np.arange(5.0))
@@ -247,7 +247,7 @@ def mann_whitney(a, b) -> float | np.ndarray:
         0.0556
     """
     a, b = checks.numbers("a", a), checks.numbers("b", b)
-    if a.ndim not in (1, 2) or a.shape[1:] != b.shape[1:]:
+    if a.ndim not in (1, 2) or a.ndim != b.ndim or a.shape[1:] != b.shape[1:]:
         raise ValueError(f"a of shape {a.shape} and b of shape {b.shape}, expected [draws] or [draws, m] of both")
     if a.ndim == 2:
         return np.array([mann_whitney(*columns) for columns in zip(a.T, b.T, strict=True)])

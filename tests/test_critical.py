@@ -325,6 +325,21 @@ def test_derivatives_at_hand_are_taken(monkeypatch):
     is_all_of(plain, TRUE[CUBIC])
 
 
+def test_derivatives_of_others_are_refused():
+    C = analytic(CUBIC)
+    plane = slices.plane(C, ORIGIN, U, V, AXIS, AXIS)
+    grid = np.stack(np.meshgrid(AXIS, AXIS, indexing="ij"), -1).reshape(-1, 2)
+    values, *others = slices.derivatives(C, ORIGIN, (U, V), grid)
+    few = np.where(np.arange(len(values)) % 3 == 0, values + 1, values)  # a jump of C may lie at some
+    critical.find(C, plane, derivatives=(few, *others))
+    turned = values.reshape(plane.values.shape).T.ravel()
+    for strange in (values + 0.5, 0 * values, np.full_like(values, np.nan), turned):
+        with pytest.raises(ValueError, match=r"^derivatives with \d+ of \d+ values unlike the slice's, expected its"):
+            critical.find(C, plane, derivatives=(strange, *others))
+    with pytest.raises(ValueError, match=r"^derivatives of shapes"):
+        critical.find(C, plane, derivatives=(values, *others[::-1]))
+
+
 def test_the_cost_of_another_slice_is_refused():
     C = terms(0.25, -1, 0, 1, 0, 1)
     plane = slices.plane(C, ORIGIN, U, V, jnp.arange(-2.0, 4.0), jnp.arange(-2.0, 3.0))

@@ -1,5 +1,7 @@
 """What is of the images: others drawn anew, classes, and depths with their errors, against sums in numpy."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -175,3 +177,21 @@ def test_minima_of_another_grid_are_refused():
         images.depths(C, line, minima.local_minima(line.values[1:]))
     with pytest.raises(ValueError, match="the slice does not know where it lies"):
         images.depths(C, line._replace(frame=None), minima.local_minima(line.values))
+
+
+def test_what_is_no_slice_and_no_number_of_errors_is_refused():
+    C, params = problem()
+    line = slices.line(C, params, params, [0.0, 1.0], per_image=True, per_class=True)
+    kinds = {"per_image": partial(images.bootstrap, jax.random.key(0), draws=2), "per_class": images.by_class}
+    for name, of in kinds.items():
+        for strange in (images.by_class(line), slices.Slice):
+            with pytest.raises(ValueError, match=f"^the slice has no {name.replace('_', '-')} costs, expected"):
+                of(slice_=strange)
+        fewer = line._replace(**{name: getattr(line, name)[:1]})
+        with pytest.raises(ValueError, match=rf"^the slice has {name} of shape \(1, .* for values of shape \(2,\)"):
+            of(slice_=fewer)
+    found = images.Depths(np.ones(3), np.ones(3), 5)
+    assert found.sure(0).all()
+    for errors in (-1, np.nan, True, 1j, "text", [1, 2]):
+        with pytest.raises(ValueError, match=r"^errors=.*, expected a number in \[0, inf\)$"):
+            found.sure(errors)

@@ -39,6 +39,7 @@ from jaxcost import (
 )
 from jaxcost.engine import bars, coordinates, trees
 from jaxcost.measures import bumpiness, minima
+from jaxcost.measures import images as images_of
 
 VARIATIONS = ("total_variation", "excess_variation", "largest_rise", "information", "checked")
 PACKAGE = Path(jaxcost.__file__).parent
@@ -231,6 +232,9 @@ def calls(folder):
         ("measures.frequency.chebyshev_coefficients", of(values=wave)),
         ("measures.frequency.chebyshev_number", of(values=wave, accuracy=1e-3, floor=0.1)),
         ("measures.minima.local_minima", of(values=wave, floor=0.1, edge="open")),
+        ("measures.minima.Minima.chosen", of(which=[0]), t.minima.chosen),
+        ("measures.minima.Minima.deeper_than", of(depths=[0.1, 0.2]), t.minima.deeper_than),
+        ("measures.images.Depths.sure", of(errors=2.0), images_of.Depths(wave, wave, 9).sure),
         ("measures.minima.elsewhere", of(found=t.minima, values=t.plane.values)),
         ("measures.minima.saddle_gap", of(values=wave, floor=0.1)),
         ("measures.bumpiness.measure", of(**line, floor=0.1, at_nodes=wave, hessians=np.ones((9, 1, 1)), kinds=[0, 1])),
@@ -240,7 +244,7 @@ def calls(folder):
         ("populations.about", of(keys=keys, params=params, k=2, normalize="filter")),
         ("populations.evaluate", of(C=C, frames=frames, points=points[:, :1], **memory)),
         ("populations.derivatives", of(C=C, frames=frames, points=points[:, :1], **memory)),
-        ("populations.floor", of(C=C, frames=frames, points=points[:, :1], values=np.ones((2, 3)))),
+        ("populations.floor", of(C=C, frames=frames, points=points[:, :1], values=np.ones((2, 3)), shape=(3,))),
         (
             "populations.curvature_floor",
             of(C=C, frames=frames, points=points[:, :1], hessians=np.ones((2, 3, 1, 1))),
@@ -538,7 +542,6 @@ LEGAL = [
     (r"statistics.(summary draws|mann_whitney [ab]|p_value null)", "[], (), array of NaN, old key, none of it"),
     (r"statistics.(summary draws|draws_for draws|kendall [xy]|mann_whitney [ab]|p_value null)", FEW),
     (r"statistics.(summary|draws_for|trend|mann_whitney|p_value) (draws|groups|a|b|null)", "one fewer, one more"),
-    (r"statistics.mann_whitney b", "NaN, infinity, -1, 0, 1.5, 1e2, an axis fewer"),
     (r"statistics.p_value observed", "NaN, infinity, -1, 0, 1.5, 1e2"),
     (r"statistics.draws_for width", "1.5, 1e2, huge"),
     (r"statistics.proportion successes", "0"),
@@ -553,6 +556,7 @@ LEGAL = [
     (r"populations.\w+ points", "NaN in it, all 0, rounded"),
     (r"populations.(evaluate|derivatives) points", "one fewer, one more"),
     (r"populations.(floor values|curvature_floor hessians)", "NaN in it, all 0"),
+    (r"populations.floor shape", "None"),
     (r"populations.grid axes", "leaf of another shape, leaf of integers, all leaves 0, as a list"),
     (r"populations.zoom half_widths", "the first 1.5, one fewer, one more"),
     (r"populations.zoom (nodes|bends)", "0"),
@@ -560,18 +564,20 @@ LEGAL = [
     (r"populations.walks params", "leaf of integers"),
     # measures
     (r"measures.(fits|roughness|bumpiness).* axes", "as a list"),
-    (r"measures.(fits.\w+|roughness.bowl) axes", "leaf of integers, all leaves 0"),
     (r"measures.(fits|roughness|bumpiness|minima).* values", "all 0, rounded"),
     (r"measures.(fits.fitting|bumpiness.measure|minima.\w+) values", "NaN in it"),
     (r"measures.minima.(local_minima|saddle_gap) values", GRID + "[], (), array of NaN, none of it"),
     (r"measures.minima.\w+ values", "transposed"),
-    (r"measures.roughness.bowls (axis|values)", "all 0, rounded"),
+    (r"measures.minima.Minima.\w+ (which|depths)", "[], (), old key, the first -1, one fewer"),
+    (r"measures.minima.Minima.deeper_than depths", "-1, 0, 1.5, 1e2, of four axes, the first 1.5, one more"),
+    (r"measures.minima.Minima.deeper_than depths", "the first alone"),
+    (r"measures.images.Depths.sure errors", "0, 1.5, 1e2, huge"),
+    (r"measures.roughness.bowls values", "all 0, rounded"),
     (r"measures.roughness.(bowls values|bowl_end shares|convex_to second)", "an axis more"),
     (r"measures.roughness.(bowls|bowl_end) least", "0"),
     (r"measures.roughness.bowl_end half_widths", "rounded"),
     (r"measures.roughness.(bowl_end shares|convex_to second)", FEW),
     (r"measures.roughness.bowl_end shares", "array of NaN"),
-    (r"measures.roughness.convex_to axis", "all 0, rounded"),
     (r"measures.(roughness|bumpiness).* hessians", "one fewer, one more, none of it, an axis more, an axis fewer"),
     (r"measures.(roughness|bumpiness).* hessians|measures.bumpiness.measure at_nodes", FEW),
     (r"measures.bumpiness.measure (at_nodes|hessians|kinds)|measures.critical.find derivatives", "None"),
@@ -591,7 +597,6 @@ LEGAL = [
     (r"measures.nulls.path_walks path", "as a dict"),
 ]
 THEIRS = [  # ends in the caller's own function, or in the network of the world
-    (r"resampling.bootstrap (statistic|groups)", "lambda, the first of four axes"),
     (r"descent.ensemble each each", "of four axes, transposed"),
     (r"data.mnist folder", "None"),
 ]

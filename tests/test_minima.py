@@ -307,3 +307,21 @@ def test_a_minimum_stands_elsewhere_as_deep_as_the_other_values_have_it_there():
         assert ((depths > 0.01) == there).all()
     with pytest.raises(ValueError, match="same grid"):
         minima.elsewhere(found, both[1:])
+
+
+@pytest.mark.parametrize("which", [True, None, [0, 99], [True], ["a"], [0.5], np.eye(2), "text"])
+def test_only_what_chooses_some_of_the_minima_is_taken(which):
+    found = minima.local_minima(np.array([3.0, 1.0, 2.0, 0.0, 5.0]))
+    with pytest.raises(ValueError, match=r"^minima\[.*\] of 2, expected a slice, a mask \[2\] or a list of indices"):
+        found.chosen(which)
+    with pytest.raises(TypeError, match=r"expected minima\[\[1\]\]$"):
+        found.chosen(1)
+    with pytest.raises(ValueError, match=r"^minima\[\[0, 0\]\] has one of them twice, expected each once at most$"):
+        found.chosen([0, -2])
+
+
+@pytest.mark.parametrize("depths", [np.nan, np.inf, 1j, True, "text", None, [0.1, np.nan]])
+def test_depths_are_finite_numbers(depths):
+    found = minima.local_minima(np.array([3.0, 1.0, 2.0, 0.0, 5.0]))
+    with pytest.raises(ValueError, match=r"^depths.*expected"):
+        found.deeper_than(depths)

@@ -364,3 +364,17 @@ def test_a_walk_needs_steps(squares, k):
         nulls.walk_shares(squares, k=k)
     with pytest.raises(ValueError, match="a path of 2 points, expected 3 or more"):
         nulls.path_walks((np.eye(2),), k=1)
+
+
+@pytest.mark.parametrize("made", [None, "text", 1.0, np.ones(3), np.full(40, np.nan)])
+def test_a_smooth_part_is_like_the_values(made):
+    x = np.linspace(-1, 1, 40)
+    with pytest.raises(ValueError, match=r"^(the|a) smooth part.*expected"):
+        nulls.random_fields(jax.random.key(0), SimpleNamespace(axes=(x,), values=x), 2, smooth=lambda *_: made)
+
+
+def test_a_path_that_is_not_finite_is_named():
+    path = np.eye(5)
+    path[2, 0] = np.nan
+    with pytest.raises(ValueError, match=r"^the path's steps of shape \(4,\), 2 not finite; expected all finite$"):
+        nulls.path_walks((path,), k=1)

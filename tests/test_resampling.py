@@ -79,6 +79,21 @@ def test_a_group_without_draws_is_refused(groups):
         resampling.bootstrap(KEY, mean, groups)
 
 
+def test_rows_of_an_array_are_groups_and_a_list_of_numbers_is_none():
+    table = np.random.default_rng(0).normal(size=(4, 16))
+    assert resampling.bootstrap(KEY, mean, table) == resampling.bootstrap(KEY, mean, list(table))
+    with pytest.raises(ValueError, match=r"^groups=float64\[16\], expected a list or tuple, one or more in it$"):
+        resampling.bootstrap(KEY, mean, table[0])
+
+
+@pytest.mark.parametrize("statistic", [lambda groups: groups[0].mean(0), lambda groups: groups[0].mean(-1)[:0]])
+def test_a_statistic_that_is_not_one_number_a_resample_is_refused(statistic):
+    with pytest.raises(ValueError, match=r"^the statistic gives .*, expected one of each$"):
+        resampling.bootstrap(KEY, statistic, [np.arange(5.0)])
+    with pytest.raises(ValueError, match=r"^what the statistic gives=None, expected real numbers"):
+        resampling.bootstrap(KEY, lambda groups: None, [np.arange(5.0)])
+
+
 def test_the_interval_of_a_trend_tells_one_from_none():
     random, misses = np.random.default_rng(0), 0
     for i in range(60):

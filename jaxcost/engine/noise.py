@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcost import checks
 from jaxcost import directions as frames
 from jaxcost.engine import blocks, coordinates
 from jaxcost.engine.widened import Notes, widened
@@ -181,6 +182,9 @@ def _uneven(points, values, shape, number):
 def _grid(points, shape):
     """Positions of the points on a grid, an array of its shape; None if they make none."""
     if shape is not None:
+        shape = [checks.whole("shape", length) for length in checks.listed("shape", shape)]
+        if len(shape) != points.shape[1] or math.prod(shape) > len(points):
+            raise ValueError(f"shape={tuple(shape)} of {points.shape} points, expected a grid of some of them")
         return np.arange(math.prod(shape)).reshape(shape)
     if points.shape[1] == 1:
         return np.unique(points, return_index=True)[1]

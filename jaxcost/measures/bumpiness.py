@@ -69,8 +69,8 @@ def measure(
         `Measures` of numbers.
 
     Raises:
-        ValueError: the floor is negative or NaN, the values do not fit the axes, or these are not equally spaced; or
-            what else is given does not fit.
+        ValueError: a floor is negative or NaN, the values do not fit the axes, or these are not equally spaced; or what
+            else is given does not fit.
 
     Example:
         >>> x = np.linspace(-1, 1, 121)
@@ -79,14 +79,15 @@ def measure(
         (2.0, 2.0, 12.0)
     """
     (axes, values), depth = fits.fitting(axes, values), checks.number("depth", depth, 0)
+    checks.number("curvature_floor", curvature_floor, 0)
     at_nodes, hessians, kinds = _others(values.ndim, at_nodes, hessians, kinds)
     counted = minima.local_minima(values, floor)
     nan = float("nan")
     found = dict.fromkeys(Measures._fields, nan)
     found |= {"depth": counted.deepest, "minima": float(counted.deeper_than(depth))}
     if np.isfinite(values).all():
-        spacings = [2 / (len(axis) - 1) for axis in axes]  # in half-widths
         rough, spread = roughness.roughness(axes, values, floor), values.std()
+        spacings = [2 / (len(axis) - 1) for axis in axes]  # in half-widths
         found |= {
             "total_variation": variation.total_variation(values, floor),
             "excess_variation": variation.excess_variation(values, floor),
@@ -133,7 +134,7 @@ def measure_each(population, **options) -> Measures:
         `Measures` of arrays `[draws]`.
 
     Raises:
-        ValueError: as `measure`.
+        ValueError: as `measure`; or there are no draws, or not as many of all.
 
     Example:
         >>> from types import SimpleNamespace
@@ -143,16 +144,23 @@ def measure_each(population, **options) -> Measures:
         >>> measure_each(lines).minima
         array([2., 4.])
     """
-    checks.having("population", population, "axes", "values", "floor", "curvature_floor")
-    found = []
-    for i, values in enumerate(population.values):
-        given = {
-            name: None if getattr(population, name) is None else getattr(population, name)[i]
-            for name in ("at_nodes", "hessians")
-        }
-        given["curvature_floor"] = population.curvature_floor
+    drawn, found = _drawn(population), []
+    for i, values in enumerate(drawn.pop("values")):
+        given = {name: results[i] for name, results in drawn.items()} | {"curvature_floor": population.curvature_floor}
         found.append(measure(population.axes, values, population.floor, **given | options))
     return Measures(*map(np.array, zip(*found, strict=True)))
+
+
+def _drawn(population):
+    """What a population holds of each draw: its values, and what else was taken, each an array `[draws, ...]`."""
+    checks.having("population", population, "axes", "values", "floor", "curvature_floor")
+    given = {name: getattr(population, name, None) for name in ("values", "at_nodes", "hessians")}
+    found = {name: checks.numbers(name, results) for name, results in given.items() if results is not None}
+    draws = {results.shape[:1] for results in found.values()}
+    if len(draws) > 1 or draws & {(), (0,)}:
+        shapes = {name: results.shape for name, results in found.items()}
+        raise ValueError(f"a population of shapes {shapes}, expected one draw or more, as many of all")
+    return found
 
 
 def halved(population) -> Any:
@@ -167,20 +175,22 @@ def halved(population) -> Any:
         One like it.
 
     Raises:
-        ValueError: an axis has an even number of points, so that its last would be lost.
+        ValueError: an axis has an even number of points, so that its last would be lost; or the values do not fit the
+            axes, or there are none.
 
     Example:
         >>> from jaxcost.populations import Population
         >>> halved(Population((np.arange(5.0),), np.arange(10.0).reshape(2, 5), 0.0)).values.tolist()
         [[0.0, 2.0, 4.0], [5.0, 7.0, 9.0]]
     """
-    checks.having("population", population, "axes", "values", "_replace")
+    drawn = _drawn(checks.having("population", population, "_replace"))
+    fits.fitting(population.axes, drawn["values"][0])
     sizes = [len(axis) for axis in population.axes]
     if not all(size % 2 for size in sizes):
         raise ValueError(f"axes of {sizes} points, expected odd numbers, so that both ends stay")
     every = (slice(None), *(slice(None, None, 2),) * len(sizes))
-    axes = tuple(axis[::2] for axis in population.axes)
-    return population._replace(axes=axes, values=population.values[every], at_nodes=None, hessians=None)
+    axes, values = tuple(np.asarray(axis)[::2] for axis in population.axes), np.asarray(population.values)[every]
+    return population._replace(axes=axes, values=values, at_nodes=None, hessians=None)
 
 
 def change(fine, coarse) -> Measures:

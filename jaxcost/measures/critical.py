@@ -83,7 +83,7 @@ def find(C, slice_, *, derivatives=None, steps=10) -> Critical:
     steps, window = checks.whole("steps", steps, 0, checks.MOST), _window(slice_)
     grid = window.into_cube(np.stack(np.meshgrid(*slice_.axes, indexing="ij"), -1).reshape(-1, len(slice_.axes)))
     points = window.from_cube(grid)
-    given = slices.derivatives(C, *slice_.frame, points) if derivatives is None else _given(derivatives, *grid.shape)
+    given = slices.derivatives(C, *slice_.frame, points) if derivatives is None else _given(derivatives, slice_)
     on_grid = newton.at(lambda points: window.per_share(given), grid)
     own = newton.newton(on_grid)
     near = np.flatnonzero((np.abs(own) <= window.cell).all(1))  # NaN is not
@@ -149,12 +149,18 @@ def settle(C, slice_, minima) -> tuple[np.ndarray, np.ndarray]:
     return window.from_cube(ended.points), stays
 
 
-def _given(derivatives, m, k):
-    """Derivatives at m points of a slice of k axes, if they are that."""
+def _given(derivatives, slice_):
+    """Derivatives at the points of a slice, if they are that: most of their values are its own."""
     found = [checks.numbers("derivatives", one) for one in checks.listed("derivatives", derivatives)]
-    shapes, expected = [one.shape for one in found], [(m,), (m, k), (m, k, k)]
+    values, k = np.float64(slice_.values).ravel(), slice_.values.ndim
+    shapes, expected = [one.shape for one in found], [(len(values), *[k] * i) for i in range(3)]
     if shapes != expected:
         raise ValueError(f"derivatives of shapes {shapes}, expected {expected}")
+    finite = np.isfinite(values)
+    near = max(4 * slice_.floor, 1e-5 * np.abs(values[finite]).max(initial=0))  # as `slices.check` asks of one
+    other = np.sum(~(np.abs(found[0][finite] - values[finite]) <= near))
+    if other > finite.sum() / 2:
+        raise ValueError(f"derivatives with {other} of {len(values)} values unlike the slice's, expected its own")
     return found
 
 

@@ -16,7 +16,7 @@ def quadratic_fit(axes, values) -> np.ndarray:
     """The least-squares polynomial q of degree 2 in the coordinates, at the points of the grid: min sum (C - q)^2.
 
     Args:
-        axes: the coordinates along each axis.
+        axes: the coordinates along each axis, in order.
         values: `[len(axes[0]), ...]`, finite.
 
     Returns:
@@ -32,7 +32,7 @@ def quadratic_fit(axes, values) -> np.ndarray:
     """
     axes, values = fitting(axes, values)
     values = checked(values, 0.0)
-    middle = [(axis - np.mean(axis)) / (np.ptp(axis) or 1) for axis in axes]
+    middle = [(axis - np.mean(axis)) / (np.ptp(axis) or 1) for axis in axes]  # one point alone has no extent
     grids = [grid.ravel() for grid in np.meshgrid(*middle, indexing="ij")]
     squares = [a * b for a, b in itertools.combinations_with_replacement(grids, 2)]
     columns = np.stack([np.ones_like(grids[0]), *grids, *squares], 1)
@@ -47,7 +47,7 @@ def unimodal_fit(axes, values) -> np.ndarray:
     al. 1972): what a line through a minimum is but for its other ups and downs.
 
     Args:
-        axes: the coordinates, of a line one list.
+        axes: the coordinates, in order, of a line one list.
         values: `[points]`, finite.
 
     Returns:
@@ -74,10 +74,14 @@ def fitting(axes, values) -> tuple[list[np.ndarray], np.ndarray]:
     """Axes and the values on their grid, in float64, if they fit each other.
 
     Raises:
-        ValueError: they do not, or the axes are no list of lists of finite numbers.
+        ValueError: they do not, or the axes are no list of lists of finite numbers in order, rising or falling.
     """
     axes = [checks.numbers("an axis", axis, 1, finite=True) for axis in checks.listed("axes", axes)]
     values, shape = checks.numbers("values", values), tuple(map(len, axes))
+    for axis in axes:
+        gaps = np.diff(axis)
+        if not len(axis) or not ((gaps > 0).all() or (gaps < 0).all()):
+            raise ValueError(f"an axis of {len(axis)} points, spaced {np.unique(gaps)[:3]}, expected some in order")
     if shape != values.shape:
         raise ValueError(f"axes of the lengths {shape} and values of shape {values.shape}, expected them alike")
     return axes, values

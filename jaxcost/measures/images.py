@@ -33,8 +33,12 @@ class Depths(NamedTuple):
     images: int
 
     def sure(self, errors=2.0) -> np.ndarray:
-        """Which are deeper than so many of their standard errors, a mask `[m]`."""
-        return self.depths > errors * self.errors
+        """Which are deeper than so many of their standard errors, a mask `[m]`.
+
+        Raises:
+            ValueError: `errors` is no number, or negative.
+        """
+        return self.depths > checks.number("errors", errors, 0) * self.errors
 
 
 def depths(C, slice_, found) -> Depths:
@@ -89,7 +93,7 @@ def bootstrap(key, slice_, draws) -> Population:
         where an image is drawn whose cost is not finite.
 
     Raises:
-        ValueError: the key or the number of draws is none, or the slice has no per-image costs.
+        ValueError: the key or the number of draws is none, this is no slice, or it has no per-image costs.
 
     Example:
         >>> from jaxcost import cost, data, directions, network, slices
@@ -100,13 +104,12 @@ def bootstrap(key, slice_, draws) -> Population:
         >>> bool(np.allclose(again.values.std(0), line.standard_error, rtol=0.3))
         True
     """
-    checks.key("key", key), checks.having("slice_", slice_, "axes", "values", "floor")
-    if slice_.per_image is None:
-        raise ValueError("the slice has no per-image costs, expected one made with per_image=True")
-    draws, n = checks.whole("draws", draws, most=checks.MOST), slice_.per_image.shape[-1]
+    checks.key("key", key)
+    per_image, draws = _kept(slice_, "per_image"), checks.whole("draws", draws, most=checks.MOST)
+    n = per_image.shape[-1]
     times = lambda key: np.asarray(jnp.bincount(jax.random.randint(key, n, 0, n), length=n), np.float64)
     drawn = np.stack([times(one) for one in jax.random.split(key, draws)])
-    costs = slice_.per_image.reshape(-1, n)
+    costs = per_image.reshape(-1, n)
     values = np.concatenate([_means(drawn, costs[i : i + ROWS]) for i in range(0, len(costs), ROWS)], 1)
     return Population(slice_.axes, values.reshape(draws, *slice_.values.shape), slice_.floor * math.sqrt(2))
 
@@ -124,10 +127,17 @@ def by_class(slice_) -> Population:
     The floor is larger by the root of the number of classes: rounding averages out over fewer images.
 
     Raises:
-        ValueError: the slice has no per-class costs.
+        ValueError: this is no slice, or it has no per-class costs.
     """
-    checks.having("slice_", slice_, "axes", "values", "floor")
-    if slice_.per_class is None:
-        raise ValueError("the slice has no per-class costs, expected one made with per_class=True")
-    values = np.moveaxis(slice_.per_class, -1, 0)
+    values = np.moveaxis(_kept(slice_, "per_class"), -1, 0)
     return Population(slice_.axes, values, slice_.floor * math.sqrt(len(values)))
+
+
+def _kept(slice_, name):
+    """The costs of each image or class at the points of a slice, `[..., n]`."""
+    checks.having("slice_", slice_, "axes", "values", "floor")
+    found, shape = (getattr(one, "shape", None) for one in (getattr(slice_, name, None), slice_.values))
+    if not found or found[:-1] != shape:
+        has = f"{name} of shape {found} for values of shape {shape}" if found else f"no {name.replace('_', '-')} costs"
+        raise ValueError(f"the slice has {has}, expected one made with {name}=True")
+    return getattr(slice_, name)

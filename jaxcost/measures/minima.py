@@ -44,12 +44,18 @@ class Minima(NamedTuple):
         Returns:
             `Minima`, in the order of `which`.
 
+        Raises:
+            TypeError: `which` is one number.
+            ValueError: it is neither, of another length or out of range, or has one of them twice.
+
         Example:
             >>> found = local_minima(np.array([3.0, 1.0, 2.0, 0.0, 5.0]))
             >>> found.chosen([0]).indices.tolist()
             [[3]]
         """
-        which = np.arange(self.count)[which]
+        which = np.arange(self.count)[checks.chosen(which, self.count, "minima")]
+        if len(np.unique(which)) < len(which):
+            raise ValueError(f"minima[{which.tolist()}] has one of them twice, expected each once at most")
         new = np.full(self.count + 1, -1)  # the last entry is that of the edge, -1
         new[which] = np.arange(len(which))
         heir = np.array([_heir(i, self.parents, new) for i in range(self.count)] + [-1], int)
@@ -77,11 +83,14 @@ class Minima(NamedTuple):
         Returns:
             Whole numbers, of that shape.
 
+        Raises:
+            ValueError: the depths are not finite numbers.
+
         Example:
             >>> local_minima(np.array([3.0, 1.0, 2.0, 0.0, 5.0])).deeper_than([0.5, 1.5, 4.0]).tolist()
             [2, 1, 0]
         """
-        return (self.depths > np.asarray(depths)[..., None]).sum(-1)
+        return (self.depths > checks.numbers("depths", depths, finite=True)[..., None]).sum(-1)
 
 
 def local_minima(values, floor=0.0, *, edge="open") -> Minima:

@@ -106,7 +106,8 @@ def random_fields(key, slice_, draws, *, smooth=fits.quadratic_fit) -> np.ndarra
         `[draws, ...]`, float64.
 
     Raises:
-        ValueError: a value is not finite, or the key or the number of draws is none.
+        ValueError: a value is not finite, the key or the number of draws is none, or the smooth part is not like the
+            values.
 
     Example:
         >>> from types import SimpleNamespace
@@ -120,8 +121,10 @@ def random_fields(key, slice_, draws, *, smooth=fits.quadratic_fit) -> np.ndarra
     nonfinite = np.sum(~np.isfinite(fits.fitting(slice_.axes, slice_.values)[1]))
     if nonfinite:
         raise ValueError(f"{nonfinite} of {np.size(slice_.values)} values are not finite, expected none: no spectrum")
-    smooth = smooth(slice_.axes, slice_.values)
-    shape, axes = smooth.shape, range(-smooth.ndim, 0)
+    smooth = checks.numbers("the smooth part", smooth(slice_.axes, slice_.values), finite=True)
+    shape, axes = np.shape(slice_.values), range(-smooth.ndim, 0)
+    if smooth.shape != shape:
+        raise ValueError(f"a smooth part of shape {smooth.shape}, expected that of the values, {shape}")
     window = np.prod(np.meshgrid(*[signal.windows.hann(n, sym=False) for n in shape], indexing="ij"), 0)
     double = [2 * n for n in shape]
     power = np.abs(fft.fftn(window * (slice_.values - smooth), double)) ** 2 / np.sum(window**2)
@@ -144,7 +147,7 @@ def compare(key, C, slice_, draws=99, *, smooth=fits.quadratic_fit) -> Compared:
         `Compared`; measures that take more than values are NaN.
 
     Raises:
-        ValueError: C is not the cost of this slice, or a value is not finite.
+        ValueError: C is not the cost of this slice, or as `random_fields`.
 
     Example:
         >>> from jaxcost import cost, data
@@ -182,7 +185,7 @@ def random_field_each(key, population, *, smooth=fits.quadratic_fit) -> populati
         A `Population` of values alone, float64, on the same axes.
 
     Raises:
-        ValueError: a value is not finite.
+        ValueError: as `random_fields`, or this is no population.
 
     Example:
         >>> x = np.linspace(-1, 1, 41)
@@ -246,7 +249,8 @@ def path_walks(path, k=10) -> Walks:
         `Walks`, to be set beside the `share` of the path's own principal components.
 
     Raises:
-        ValueError: there are not two steps or more, fewer steps than components, or all of length 0.
+        ValueError: there are not two steps or more, fewer steps than components, or all of length 0; or the path is not
+            finite.
 
     Example:
         >>> straight = (np.arange(50.0)[:, None] * np.ones(3),)
@@ -260,7 +264,7 @@ def path_walks(path, k=10) -> Walks:
             f"path of shapes {[leaf.shape for leaf in leaves]}, expected one first axis, that of the steps"
         )
     points = np.concatenate([leaf.reshape(len(leaf), -1) for leaf in leaves], 1)
-    squares = np.square(np.diff(points, axis=0)).sum(1)
+    squares = checks.numbers("the path's steps", np.square(np.diff(points, axis=0)).sum(1), finite=True)
     steps, distance = len(squares), np.square(points[-1] - points[0]).sum()
     if steps < 2:
         raise ValueError(f"a path of {len(points)} points, expected 3 or more")

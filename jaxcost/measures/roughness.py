@@ -58,7 +58,7 @@ def bowl(axes, values, floor=0.0) -> float:
     points and still have 0.95. `convex_to` says how far C is convex.
 
     Args:
-        axes: the coordinates along each axis, not all the same.
+        axes: the coordinates along each axis, in order.
         values: `[len(axes[0]), ...]`, finite.
         floor: noise of the values, not negative.
 
@@ -97,7 +97,8 @@ def bowls(axis, values, floor=0.0, *, least=0.4, parts=7) -> tuple[np.ndarray, n
         `(half_widths, shares)` as `bowl_end` takes them: `[m]`, rising, and `[m]` or `[draws, m]`.
 
     Raises:
-        ValueError: the number of points is even, or the values are not finite or do not fit.
+        ValueError: the number of points is even or 1, they are not equally spaced, or the values are not finite or do
+            not fit.
 
     Example:
         >>> x = np.linspace(-2, 2, 41)
@@ -105,16 +106,19 @@ def bowls(axis, values, floor=0.0, *, least=0.4, parts=7) -> tuple[np.ndarray, n
         >>> half_widths.tolist(), shares.round(2).tolist()
         ([1.0, 1.5, 2.0], [0.99, 0.93, 0.69])
     """
-    axis, values = checks.numbers("axis", axis, 1, finite=True), checks.numbers("values", values)
-    checks.number("least", least, 0, 1), checks.whole("parts", parts, most=checks.MOST)
-    if len(axis) % 2 == 0 or values.ndim not in (1, 2) or values.shape[-1] != len(axis):
-        of = f"an axis of {len(axis)} points and values of shape {values.shape}"
-        raise ValueError(f"{of}, expected an odd number, one of them in the middle, and values there")
-    middle = len(axis) // 2
-    reaches = np.unique(np.linspace(max(1, least * middle), middle, parts).round().astype(int))
+    axis, values = checks.numbers("axis", axis, 1, finite=True), checked(values, floor)
+    least, parts = checks.number("least", least, 0, 1), checks.whole("parts", parts, most=checks.MOST)
+    if len(axis) % 2 == 0:
+        raise ValueError(f"{len(axis)} points, expected an odd number, one of them in the middle")
+    if values.ndim not in (1, 2) or values.shape[-1] != len(axis):
+        raise ValueError(f"{len(axis)} points and values of shape {values.shape}, expected a value, or draws, of each")
+    _even(axis)
+    middle, parts = len(axis) // 2, min(parts, len(axis))  # more give the same
+    smallest = max(1, least * middle) if parts > 1 else middle
+    reaches = np.unique(np.linspace(smallest, middle, parts).round().astype(int))
     part = lambda array, m: array[..., middle - m : middle + m + 1]
     share = lambda line: [bowl((part(axis, m),), part(line, m), floor) for m in reaches]
-    return axis[middle + reaches] - axis[middle], np.apply_along_axis(share, -1, values)
+    return np.abs(axis[middle + reaches] - axis[middle]), np.apply_along_axis(share, -1, values)
 
 
 def bowl_end(half_widths, shares, least=0.95) -> float | np.ndarray:
@@ -130,7 +134,7 @@ def bowl_end(half_widths, shares, least=0.95) -> float | np.ndarray:
         it is none from the start. A number, or one a draw.
 
     Raises:
-        ValueError: the half-widths are not positive and rising, or the shares do not fit them.
+        ValueError: the half-widths are not positive and rising, or the shares are infinite or do not fit them.
 
     Example:
         >>> print(f"{bowl_end([0.1, 1, 10], [1.0, 1.0, 0.9]):.2f}")
@@ -142,6 +146,8 @@ def bowl_end(half_widths, shares, least=0.95) -> float | np.ndarray:
         raise ValueError(f"{len(half_widths)} half-widths, shares of shape {shares.shape}, expected one a half-width")
     if not (np.diff(half_widths, prepend=0) > 0).all():
         raise ValueError(f"half_widths={half_widths}, expected positive ones that rise")
+    if np.isinf(shares).any():
+        raise ValueError(f"shares of which {np.isinf(shares).sum()} are infinite, expected 1 at most, or NaN")
     shares = np.where(np.isnan(shares), 1.0, shares)
     if shares.ndim > 1:
         return np.array([bowl_end(half_widths, row, least) for row in shares])
@@ -163,7 +169,7 @@ def convex_to(axis, second, floor=0.0) -> float | np.ndarray:
     to, however well a parabola still fits. Where a second derivative is not finite it is not known to be convex.
 
     Args:
-        axis: the coordinates, `[points]`, one of them 0, on both sides of it.
+        axis: the coordinates, `[points]`, in order, one of them 0, on both sides of it.
         second: exact second derivatives there, `[points]`, or `[draws, points]`.
         floor: noise of these (`floors.of_curvature`), not negative.
 
@@ -172,7 +178,7 @@ def convex_to(axis, second, floor=0.0) -> float | np.ndarray:
         A number, or one a draw.
 
     Raises:
-        ValueError: the axis has no 0, or does not fit.
+        ValueError: the axis is in no order, has no 0 between others, or does not fit; or the floor is negative.
 
     Example:
         >>> x = np.linspace(-2, 2, 401)
@@ -181,10 +187,11 @@ def convex_to(axis, second, floor=0.0) -> float | np.ndarray:
     """
     axis, second = checks.numbers("axis", axis, 1, finite=True), checks.numbers("second", second)
     checks.number("floor", floor, 0)
-    if second.shape[-1:] != axis.shape or not (axis == 0).any():
+    if second.ndim not in (1, 2) or second.shape[-1] != len(axis) or not (axis[1:-1] == 0).any():
         raise ValueError(
             f"axis of {len(axis)} points and second of shape {second.shape}, expected them alike, one at 0"
         )
+    fits.fitting((axis,), axis)  # in order
     if second.ndim > 1:
         return np.array([convex_to(axis, row, floor) for row in second])
     ends = []
@@ -253,7 +260,7 @@ def curvature_ratio(hessians, floor=0.0) -> float:
 def _eigenvalues(hessians):
     """Eigenvalues `[points, k]`, rising, of the finite Hessians."""
     hessians = checks.numbers("hessians", hessians)
-    if hessians.ndim < 2 or hessians.shape[-1] != hessians.shape[-2]:
+    if hessians.ndim < 2 or hessians.shape[-1] != hessians.shape[-2] or not hessians.shape[-1]:
         raise ValueError(f"hessians of shape {hessians.shape}, expected [..., k, k]")
     hessians = hessians.reshape(-1, *hessians.shape[-2:])
     return np.linalg.eigvalsh(hessians[np.isfinite(hessians).all((1, 2))])
@@ -267,8 +274,13 @@ def _spacings(axes, values):
     """
     axes, values = fits.fitting(axes, values)
     for axis in axes:
-        gaps = np.diff(axis)
-        rounding = 4 * np.finfo(np.float32).eps * np.abs(axis).max()  # far from 0 no spacing is more even than that
-        if len(axis) < 3 or not np.allclose(gaps, gaps.mean(), 1e-3, rounding) or gaps[0] == 0:
-            raise ValueError(f"an axis of {len(axis)} points, spaced {np.unique(gaps)[:3]}, expected 3 or more, even")
+        _even(axis)
     return [2 / (len(axis) - 1) for axis in axes], values
+
+
+def _even(axis):
+    """Make sure that an axis is of three or more equally spaced coordinates."""
+    gaps = np.diff(axis)
+    rounding = 4 * np.finfo(np.float32).eps * np.abs(axis).max()  # far from 0 no spacing is more even than that
+    if len(axis) < 3 or not np.allclose(gaps, gaps.mean(), 1e-3, rounding) or gaps[0] == 0:
+        raise ValueError(f"an axis of {len(axis)} points, spaced {np.unique(gaps)[:3]}, expected 3 or more, even")
