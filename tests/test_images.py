@@ -184,9 +184,10 @@ def test_what_is_no_slice_and_no_number_of_errors_is_refused():
     line = slices.line(C, params, params, [0.0, 1.0], per_image=True, per_class=True)
     kinds = {"per_image": partial(images.bootstrap, jax.random.key(0), draws=2), "per_class": images.by_class}
     for name, of in kinds.items():
-        for strange in (images.by_class(line), slices.Slice):
-            with pytest.raises(ValueError, match=f"^the slice has no {name.replace('_', '-')} costs, expected"):
-                of(slice_=strange)
+        with pytest.raises(ValueError, match=f"^the slice has no {name.replace('_', '-')} costs, expected"):
+            of(slice_=images.by_class(line))
+        with pytest.raises(ValueError, match=r"^slice_=<class .*Slice'>, expected something with axes"):
+            of(slice_=slices.Slice)
         fewer = line._replace(**{name: getattr(line, name)[:1]})
         with pytest.raises(ValueError, match=rf"^the slice has {name} of shape \(1, .* for values of shape \(2,\)"):
             of(slice_=fewer)
