@@ -11,7 +11,7 @@ A script is a docstring with its command and the numbers to expect, and
     if __name__ == "__main__":
         common.main(__doc__, Settings, run, draw, table)
 
-With --quiet a script prints nothing and shows no progress bar; errors are still told.
+With --quiet it prints nothing but errors. Compiled programs are kept, so that it starts faster when it is run again.
 """
 
 import argparse
@@ -22,10 +22,12 @@ import io
 import itertools
 import math
 import os
+import platform
 import sys
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import optax
 from matplotlib.figure import Figure
@@ -70,6 +72,7 @@ def like(name, **new):
 def main(doc, Settings, run, draw, table, arguments=None):
     """Run a script by the words of its command line, `arguments`, or by those of the process."""
     start = time.perf_counter()
+    keep_compiled()
     name = Path(sys.modules[Settings.__module__].__file__).stem
     settings, flags = parse(doc, Settings, arguments)
     if flags.quiet:
@@ -84,6 +87,14 @@ def main(doc, Settings, run, draw, table, arguments=None):
             print("", *table(results.load(path)), "", f"result  {path}", sep="\n")
         print(*(f"figure  {figure}" for figure in figures), sep="\n")
         print(f"{time.perf_counter() - start:.1f} s")
+
+
+def keep_compiled():
+    """Keep compiled programs in the user's folder of caches, by machine: one may not run on another."""
+    if jax.config.jax_compilation_cache_dir is None:
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        jax.config.update("jax_compilation_cache_dir", str(caches / "jaxcost" / platform.node()))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # many small ones are most of a start
 
 
 def parse(doc, Settings, arguments=None):
@@ -121,9 +132,9 @@ def images(settings):
 def train(init_key, batch_key, C, settings, **options):
     """Train one network from `network.init(init_key, settings.sizes)` on, its parameters kept; returns a `descent.Run`.
 
-    `batch_key` makes the order of the images. Options are those of `descent.descend`. Without `optimizer` it is descent
-    at `settings.rate`, without `steps` as many as `settings.epochs` have. In place of `every`, `records` says how often
-    the run is recorded beside the start, else once; steps beyond a multiple of it are left out.
+    `batch_key` makes the order of the images. Options are those of `descent.descend`; else it is descent at the rate of
+    the settings for their epochs. In place of `every`, `records` says how often the run is recorded beside the start,
+    else once; steps beyond a multiple of it are left out.
     """
     start = network.init(init_key, settings.sizes)
     return _told(descent.descend(batch_key, C, start, **_options(C, settings, **{"keep": True} | options)), C, settings)
@@ -166,15 +177,8 @@ def median_of(values, form=".3g"):
 
 
 def columns(rows):
-    """Rows of cells as lines: the first column to the left, others to the right; 3 digits of a float, 1,000 of an int.
-
-    Example:
-        >>> columns([["network", "C", "steps"], ["trained", 0.07693, 24000]])
-        ['network       C   steps', 'trained  0.0769  24,000']
-    """
-    shown = lambda cell: (
-        f"{cell:,}" if isinstance(cell, int) else f"{cell:.3g}" if isinstance(cell, float) else str(cell)
-    )
+    """Rows of cells as lines: the first column to the left, others to the right; 3 digits of floats, 1,000 of ints."""
+    shown = lambda cell: format(cell, "," if isinstance(cell, int) else ".3g" if isinstance(cell, float) else "")
     rows = [[shown(cell.item() if hasattr(cell, "item") else cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in itertools.zip_longest(*rows, fillvalue="")]
     aligned = lambda i, cell: cell.rjust(widths[i]) if i else cell.ljust(widths[i])
@@ -186,10 +190,6 @@ def verdict(claim, found, low=-math.inf, high=math.inf, *, source=None, whole=Fa
 
     `found` is a `statistics.Summary`, whose median is judged, a `statistics.Interval`, whose value is, or a number;
     `whole`: all of its interval must lie in the band. `source` is who claims it, authors and year; None: this kit.
-
-    Example:
-        >>> print(verdict("accuracy in percent", 95.5, 94.5, 95.8, source="Nielsen 2015"))
-        holds         accuracy in percent (Nielsen 2015): 95.5, expected 94.5 to 95.8
     """
     if not low <= high or (low, high) == (-math.inf, math.inf):
         raise ValueError(f"the band {low} to {high}, expected one that some numbers are in and some are not")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")  # before jax is imported by anyone
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "0")  # which scripts switch on, in the user's own folder
 
 import jax
 import pytest

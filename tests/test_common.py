@@ -2,12 +2,13 @@
 
 import ast
 import dataclasses
-import doctest
 import importlib.util
 import os
+import platform
 import re
 import shutil
 import struct
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +28,6 @@ sys.path[:0] = [str(EXPERIMENTS)] * (str(EXPERIMENTS) not in sys.path)  # as for
 
 common = importlib.import_module("common")
 setting = common.setting
-
-
-def test_the_examples_of_common_are_true():
-    failed, tried = doctest.testmod(common)
-    assert tried > 0 == failed
 
 
 @dataclass(frozen=True)
@@ -254,6 +250,29 @@ def test_a_script_is_settings_result_run_table_draw_and_a_docstring_with_its_com
     assert callable(module.table)
     assert callable(module.draw)
     assert f"python experiments/{path.name}" in module.__doc__
+
+
+def test_programs_are_kept_among_the_users_caches_or_where_the_user_says(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    try:
+        for given, folder in ((None, tmp_path / "jaxcost" / platform.node()), ("mine", "mine")):
+            jax.config.update("jax_compilation_cache_dir", given)
+            common.keep_compiled()
+            assert jax.config.jax_compilation_cache_dir == str(folder)
+    finally:
+        jax.config.update("jax_compilation_cache_dir", None)
+
+
+@pytest.mark.slow
+def test_a_script_that_is_run_again_compiles_nothing_anew(tmp_path):
+    here = {"XDG_CACHE_HOME": str(tmp_path / "caches"), "JAX_ENABLE_COMPILATION_CACHE": "1"}
+    found = []
+    for _ in range(2):
+        command = [sys.executable, EXPERIMENTS / "one_image_at_a_time.py", "--small", "--quiet"]
+        subprocess.run(command, cwd=tmp_path, env=os.environ | here, check=True)
+        found.append({path.name for path in (tmp_path / "caches").rglob("*-cache")})
+    assert len(found[0]) > 5
+    assert found[1] == found[0]
 
 
 @a_script
