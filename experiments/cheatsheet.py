@@ -112,10 +112,12 @@ def brute_force(r):
 
 
 def bumpy(r):
-    """Far out there is more than one deep minimum."""
+    """Far out there is more than one minimum of C, though hardly one deep."""
     planes = r.networks["trained"].planes
-    number = ", ".join(f"{plane.deep} at half-width {plane.half_width:g}" for plane in planes)
-    return f"minima deeper than 0.01 on this one plane about one trained network: {number}", planes[-1].deep > 1
+    number = ", ".join(f"{plane.of_C.count} at half-width {plane.half_width:g}" for plane in planes)
+    deepest = " and ".join(f"{depth:.2g}" for depth in planes[-1].of_C.depths[:2])
+    number = f"minima of C found on this one plane about one trained network: {number}; the deepest there {deepest}"
+    return number, planes[-1].of_C.count > 1
 
 
 def scale(r):
@@ -137,8 +139,7 @@ def depth(r):
 
 def downhill(r):
     """Every start ends lower, and no random direction goes down as the gradient does."""
-    lower = np.mean(r.costs[:, -1] < r.costs[:, 0])
-    down, best = several(100 * r.down, ".1f"), several(100 * r.best, ".1f")
+    lower, down, best = np.mean(r.costs[:, -1] < r.costs[:, 0]), *(several(100 * a, ".1f") for a in (r.down, r.best))
     number = f"{len(r.costs):,} random starts, {lower:.1%} of them ended lower; {down} % of random directions go down, "
     return number + f"the best by {best} % of what the gradient gives", lower == 1 and r.best.max() < 1
 
@@ -146,9 +147,8 @@ def downhill(r):
 def other_costs(r):
     """Networks learn by other costs, if not by each."""
     number = ", ".join(f"{name} {several(r.networks[name].held_out, '.1%')}" for name in r.planes)
-    start = r.networks[START].held_out.max()
-    learned = [name for name in r.planes if r.networks[name].held_out.min() > start]
-    return f"accuracy on unseen images: {number}; the starts at most {start:.1%}", len(learned) > 1
+    learned = [name for name in r.planes if r.networks[name].held_out.min() > r.networks[START].held_out.max()]
+    return f"accuracy on unseen images: {number}", len(learned) > 1
 
 
 def big_misses(r):

@@ -266,13 +266,18 @@ def test_programs_are_kept_among_the_users_caches_or_where_the_user_says(monkeyp
 @pytest.mark.slow
 def test_a_script_that_is_run_again_compiles_nothing_anew(tmp_path):
     here = {"XDG_CACHE_HOME": str(tmp_path / "caches"), "JAX_ENABLE_COMPILATION_CACHE": "1"}
-    found = []
-    for _ in range(2):
-        command = [sys.executable, EXPERIMENTS / "one_image_at_a_time.py", "--small", "--quiet"]
-        subprocess.run(command, cwd=tmp_path, env=os.environ | here, check=True)
-        found.append({path.name for path in (tmp_path / "caches").rglob("*-cache")})
-    assert len(found[0]) > 5
-    assert found[1] == found[0]
+    counting = """import jax, runpy, sys; seen, path = [], sys.argv.pop(1)
+sys.path.insert(0, path)
+jax.monitoring.register_event_listener(lambda name, **_: seen.append(name))
+runpy.run_path(f"{path}/one_image_at_a_time.py", run_name="__main__")
+print(*(seen.count(f"/jax/compilation_cache/cache_{kind}") for kind in ("misses", "hits")))"""
+    command = [sys.executable, "-c", counting, str(EXPERIMENTS), "--small", "--quiet"]
+    run = lambda: subprocess.run(
+        command, cwd=tmp_path, env=os.environ | here, check=True, capture_output=True, text=True
+    )
+    (misses, _), (missed_again, hits) = (map(int, run().stdout.split()) for _ in range(2))
+    assert misses > 5
+    assert missed_again == 0 < hits
 
 
 @a_script

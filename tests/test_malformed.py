@@ -44,12 +44,8 @@ from jaxcost.measures import images as images_of
 VARIATIONS = ("total_variation", "excess_variation", "largest_rise", "information", "checked")
 PACKAGE = Path(jaxcost.__file__).parent
 ROOMS = re.findall(r"^    ([\w.]+)  ", jaxcost.__doc__, re.M)
-INNER = {
-    "checks.shown",
-    "directions.moved_leaf",
-    "losses.fit",
-    "measures.newton",
-}  # called by the kit alone, and so is the engine
+# called by the kit alone, and so is the engine
+INNER = {"checks.shown", "directions.moved_leaf", "losses.fit", "measures.newton"}
 EVERY = 40  # of all calls so many are one of the quick test's
 
 
