@@ -216,7 +216,7 @@ def columns(folder):
         "all images": moved(jax.jit(lambda C: blocks.replicated(C.images, C.spread)), S),
         "C": moved(jax.jit(lambda C: C(*ORIGIN)), S),
         "gradient": moved(jax.jit(lambda C: descent.gradient(C, ORIGIN)), S),
-        "plane": moved(program._at_points, quantities.VALUES, 37, (S,), (ORIGIN, ALONG), points, 16),
+        "plane": moved(program._at_points(), quantities.VALUES, 37, (S,), (ORIGIN, ALONG), None, points, 16),
         "mini-batches": moved(descent._descend, key, S, ORIGIN, SGD.init(ORIGIN), None, 0, {}, SGD, 1, BATCH, 1, False),
     }
     return kept
@@ -259,6 +259,7 @@ def processes(folder):
 def main(case, folder, *joined):
     """Run a case."""
     faulthandler.dump_traceback_later(LIMIT, exit=True)
+    program.LONG = 0  # small as all is, coefficients are kept wherever there is more than one tile
     if joined:
         address, number, process = joined
         jax.distributed.initialize(address, int(number), int(process), coordinator_bind_address=address)

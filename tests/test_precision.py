@@ -82,7 +82,7 @@ def trained_together(C, params):
 def swept(C, params, quantity=quantities.VALUES):
     """In blocks of four images, of which one is seen twice."""
     points = jax.ShapeDtypeStruct((1, 16, 1), np.float32)
-    at_points = lambda C, params, points: program._at_points(quantity, 4, (C,), (params, (params,)), points, 3)
+    at_points = lambda C, params, points: program._all_points(quantity, 4, (C,), (params, (params,)), None, points, 3)
     return asked(at_points, C, params, points)
 
 

@@ -22,6 +22,7 @@ GROUND = {
     "engine.trees",
     "engine.bars",
     "engine.blocks",
+    "engine.sums",
     "plot",
 }  # import no other room, but the first
 ARRAYS = {

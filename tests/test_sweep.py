@@ -60,15 +60,15 @@ def machine(monkeypatch):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     monkeypatch.setattr(sweep, "time", SimpleNamespace(perf_counter=lambda: clock.now))
 
-    def run(Cs, frame, part):
+    def run(part):
         clock.heard()
         clock.calls.append(len(part))
         clock.now += clock.c + clock.p * len(part)
         return (part[:, 0] if clock.numbers == 1 else np.repeat(part[:, :1], clock.numbers, 1),)
 
-    def compiled(*_):
+    def compiled(*_, calls):
         one = jax.ShapeDtypeStruct((1, *(clock.numbers,) * (clock.numbers > 1)), np.float32)
-        return program.Program(run, (one,), block=30, buffer=clock.buffer, memory=5_000_000)
+        return program.Program(lambda Cs, frame: run, (one,), block=30, buffer=clock.buffer, memory=5_000_000)
 
     monkeypatch.setattr(sweep, "compiled", compiled)
     Cs, frame = (SimpleNamespace(n=60, spread=None),), Frame((), ())
@@ -273,7 +273,8 @@ def test_the_memory_planned_is_what_xla_says_of_a_block_that_size():
     C, frame = problem(n=3001, block=1000)
     plan = sweep.plan(quantities.VALUES, (C,), frame, points(20))
     shares = jax.ShapeDtypeStruct((1, 64, 2), np.float32)  # the power of four from 20 on
-    analysis = program._at_points.lower(quantities.VALUES, 1000, (C,), frame, shares, 0).compile().memory_analysis()
+    lowered = program._at_points().lower(quantities.VALUES, 1000, (C,), frame, None, shares, 0)
+    analysis = lowered.compile().memory_analysis()
     assert plan.memory == analysis.temp_size_in_bytes + analysis.output_size_in_bytes
     assert 3 * 6 * 1000 * 4 <= plan.memory < 3 * 3 * 6 * 1000 * 4  # the first layer's three coefficients, and some
 
@@ -514,6 +515,43 @@ def test_a_slice_is_made_when_its_turn_comes_and_may_have_a_cost_of_its_own():
         np.testing.assert_allclose(values, [exact(C_i, frame, s) for s in points(5)], rtol=2e-6)
 
 
+@pytest.mark.parametrize("block", [None, 10])
+@pytest.mark.parametrize("name", QUANTITIES)
+def test_coefficients_are_computed_once_for_all_tiles_and_change_nothing_but_the_last_bits(name, block, monkeypatch):
+    quantity, seen, beforehand = QUANTITIES[name], [], program._beforehand
+    C, frame = problem(block=block)
+    again = over_points(quantity, C, frame, points(50))
+
+    class Counted:
+        trace = beforehand.trace
+
+        def __call__(self, *arguments):
+            seen.append(beforehand(*arguments))
+            return seen[-1]
+
+    monkeypatch.setattr(program, "_beforehand", Counted())
+    monkeypatch.setattr(program, "LONG", 0)
+    monkeypatch.setattr(program, "BUFFER", 16)
+    once = over_points(quantity, C, frame, points(50))
+    (coefficients,) = seen
+    assert {a.shape[-2:] for a in jax.tree.leaves(coefficients)} >= {(6, 37 if block is None else 10)}
+    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    jax.tree.map(close, once, again)
+    values = jax.tree.leaves(once["values"] if isinstance(once, dict) else once)[0]
+    np.testing.assert_allclose(values, [exact(C, frame, s) for s in points(50)], rtol=2e-6)
+
+
+def test_coefficients_that_take_more_than_half_of_the_memory_are_not_kept(monkeypatch):
+    monkeypatch.setattr(program, "LONG", 0)
+    C, frame = problem(n=3001)
+    kept = 3 * 4 * 3001 * (6 + 1)  # three coefficients of six weighted inputs each, and of less the outputs desired
+    for memory, keeping in ((1 << 30, True), (kept, False)):
+        made = program.compiled(quantities.VALUES, (C,), frame, points(50), memory)
+        run = made.on((C,), frame)
+        assert (run.args[-1] is not None) == keeping
+        np.testing.assert_allclose(run(points(5))[0], [exact(C, frame, s) for s in points(5)], rtol=2e-6)
+
+
 def test_a_program_that_was_planned_is_not_traced_again_to_run_for_any_number_of_slices():
     traces = []
 
@@ -526,10 +564,10 @@ def test_a_program_that_was_planned_is_not_traced_again_to_run_for_any_number_of
     program.compiled(quantities.VALUES, (counted,), made[0], points(40), program.MEMORY)
     once = len(traces)
     over_points(quantities.VALUES, counted, made[0], points(40))
-    compiled = program._at_points._cache_size()
+    compiled = program._at_points()._cache_size()
     over_frames(quantities.VALUES, counted, made, points(40))
     assert len(traces) == once > 0
-    assert program._at_points._cache_size() == compiled
+    assert program._at_points()._cache_size() == compiled
 
 
 @pytest.mark.slow

@@ -46,42 +46,47 @@ class Spread(NamedTuple):
     counts: tuple[int, ...]
 
 
-def over_blocks(f, images, spread, size, arguments, points=None) -> Any:
+def over_blocks(f, images, spread, size, arguments, points=None, own=None) -> Any:
     """Stack `f(block of images, new, arguments)`; the program holds one block's intermediates at a time.
 
     Args:
-        f: a function of `Images` `[block, ...]`, of the mask `new` `[block]`, and of `arguments`; and of `points`
-            where there are any.
+        f: a function of `Images` `[block, ...]`, of the mask `new` `[block]`, and of `arguments`; and of `points` and
+            the block's `own` where there are any.
         images: a pytree of arrays `[n, ...]`.
         spread: a `Spread`, or None if they lie on one device.
         size: the largest block wanted, in images.
         arguments: a pytree of arrays, the same on every device.
         points: None, or an array `[p, ...]`, p a multiple of the mesh's points: each device sees its share.
+        own: None, or what these blocks have returned before, without points: each sees its own again.
 
     Returns:
         The results of f, stacked along a new first axis, one entry a block; with `points`, what f returns for its
         share stands along the second axis, joined.
     """
     with jax.default_matmul_precision(PRECISION):
-        return _over_blocks(f, images, spread, size, arguments, points)
+        return _over_blocks(f, images, spread, size, arguments, points, own)
 
 
-def _over_blocks(f, images, spread, size, arguments, points):
-    rest = (arguments,) if points is None else (arguments, points)
+def _over_blocks(f, images, spread, size, arguments, points, own):
+    rest = {"arguments": arguments, "points": points}
+    rest = {name: value for name, value in rest.items() if value is not None}
+    called = lambda part, new, own, rest: f(part, new, *rest.values(), *(() if own is None else (own,)))
     if spread is None:
-        return _scan(f, images, None, size, rest)
+        return _scan(called, images, None, size, own, rest)
     split = PartitionSpec("images") if points is None else PartitionSpec("images", "points")
-    specs = (PartitionSpec("images"), (PartitionSpec(), PartitionSpec("points"))[: len(rest)])
+    of_rest = {"arguments": PartitionSpec(), "points": PartitionSpec("points")}
+    specs = (PartitionSpec("images"), PartitionSpec("images"), {name: of_rest[name] for name in rest})
     counts = jnp.array(spread.counts)
 
-    def on_device(images, rest):
-        return _scan(f, images, counts[jax.lax.axis_index("images")], size, rest)
+    def on_device(images, own, rest):
+        return _scan(called, images, counts[jax.lax.axis_index("images")], size, own, rest)
 
     # check_vma: it would ask models to declare what varies over the mesh
-    return jax.shard_map(on_device, mesh=spread.mesh, in_specs=specs, out_specs=split, check_vma=False)(images, rest)
+    mapped = jax.shard_map(on_device, mesh=spread.mesh, in_specs=specs, out_specs=split, check_vma=False)
+    return mapped(images, own, rest)
 
 
-def _scan(f, images, count, size, rest):
+def _scan(f, images, count, size, own, rest):
     """The blocks of one device, of whose images the first `count` are its own; None for all."""
     n = len(jax.tree.leaves(images)[0])
     blocks = math.ceil(n / min(size, n))
@@ -92,11 +97,12 @@ def _scan(f, images, count, size, rest):
         part = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size), images)
         index = start + jnp.arange(size)
         new = index >= i * size
-        return f(part, new if count is None else new & (index < count), *rest)
+        before = jax.tree.map(lambda leaf: leaf[i], own)
+        return f(part, new if count is None else new & (index < count), before, rest)
 
     if blocks == 1:  # no loop: nothing to bound, and XLA sees the images whole
         new = jnp.ones(n, bool) if count is None else jnp.arange(n) < count
-        return jax.tree.map(lambda leaf: leaf[None], f(images, new, *rest))
+        return jax.tree.map(lambda leaf: leaf[None], f(images, new, jax.tree.map(lambda leaf: leaf[0], own), rest))
     # without the checkpoint a gradient would keep every block's intermediates, a copy of the images among them
     step = jax.checkpoint(lambda _, i: (None, block(i)), prevent_cse=False)
     return jax.lax.scan(step, None, jnp.arange(blocks))[1]

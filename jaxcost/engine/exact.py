@@ -34,11 +34,12 @@ def in_float64(quantity, C, frame, most, *, memory=MEMORY) -> Callable:
     with jax.enable_x64(True):
         C, frame = replace(C, images=_wide(C.images)), (_wide(origin), _wide(tuple(directions)))
         program = compiled(quantity, (C,), frame, np.zeros((most, len(directions))), memory)
+        on_slice = program.on((C,), frame)
 
     def run(points):
         with jax.enable_x64(True):
             tiles = [points[i : i + program.buffer] for i in range(0, len(points), program.buffer)]
-            parts = [program.run((C,), frame, tile)[0] for tile in tiles]
+            parts = [on_slice(tile)[0] for tile in tiles]
             return jax.tree.map(lambda *a: np.concatenate(a), *parts)
 
     return run

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcost import directions as frames
+from jaxcost.engine import sums
 from jaxcost.engine.batching import flattened, image_last, on_all_images
 
 CONSTANT, AFFINE, GENERAL = "constant", "affine", "general"
@@ -49,11 +50,13 @@ class Residual(NamedTuple):
         total: `total(s, coefficients, counted)`, their sums over the images where the mask `counted`, `[n]`, is True.
         sound: `sound(s, coefficients)`, whether nothing that was split is infinite or NaN or can have become so. Where
             it is False these results are not to be taken: split again, plainly.
+        hoisted: whether the coefficients hold anything computed beforehand, or just what was given.
     """
 
     each: Callable
     total: Callable
     sound: Callable = lambda s, coefficients: jnp.bool_(True)
+    hoisted: bool = False
 
 
 def split(f, origin, directions, data, *, plainly=False) -> tuple[object, Residual]:
@@ -109,15 +112,15 @@ def split(f, origin, directions, data, *, plainly=False) -> tuple[object, Residu
     rest = partial(_evaluated, later, outputs, {v: kinds[v] for v in frontier}, n)
     largest = _largest([c for v, c in frontier.items() if kinds[v].word == AFFINE and v not in inputs])
     residual = _residual(lambda s, coefficients: rest(s, coefficients["values"]), structure)
-    return {"values": frontier, "largest": largest}, residual._replace(sound=_sound)
+    return {"values": frontier, "largest": largest}, residual._replace(sound=_sound, hoisted=True)
 
 
 def _residual(evaluated, structure):
     """From `evaluated(s, coefficients)`, a list of `[..., n]`, yet to be summed over the axes before the last."""
     whole = lambda results: structure.unflatten(results)
     return Residual(
-        lambda s, coefficients: whole([_each(costs) for costs in evaluated(s, coefficients)]),
-        lambda s, coefficients, counted: whole([_total(costs, counted) for costs in evaluated(s, coefficients)]),
+        lambda s, coefficients: whole([sums.each(costs) for costs in evaluated(s, coefficients)]),
+        lambda s, coefficients, counted: whole([sums.total(costs, counted) for costs in evaluated(s, coefficients)]),
     )
 
 
@@ -146,7 +149,7 @@ def _plain(f, s, coefficients):
 
 def _evaluated(later, outputs, kinds, n, s, coefficients):
     """Run what is left of the program at s: for each result `[..., n]`, to be summed over all axes but the last."""
-    later, outputs = _without_last_sums(later, outputs)
+    later, outputs = sums.without_last(later, outputs)
     values = {v: frames.moved_leaf(s, c) if kinds[v].word == AFFINE else c for v, c in coefficients.items()}
     axes = {v: -1 for v in kinds if kinds[v].batched}
     for op in later:
@@ -158,36 +161,6 @@ def _evaluated(later, outputs, kinds, n, s, coefficients):
     found = [(values[v], axes.get(v)) if isinstance(v, int) else (jnp.asarray(v.val), None) for v in outputs]
     for_all = lambda value: jnp.broadcast_to(value.sum() if value.ndim else value, n)
     return [value if axis is not None else for_all(value) for value, axis in found]
-
-
-def _without_last_sums(later, outputs):
-    """The program without the sums that end it, and what they would sum: left to `_each` and `_total`."""
-    read = [v for op in later for v in op.inputs if isinstance(v, int)] + list(outputs)
-    last = {op.outputs[0]: op for op in later if op.eqn.primitive.name == "reduce_sum"}
-    last = {v: op.inputs[0] for v, op in last.items() if read.count(v) == 1 and v in outputs}
-    summed = [last.get(v, v) if isinstance(v, int) else v for v in outputs]
-    return [op for op in later if op.outputs[0] not in last], summed
-
-
-def _each(costs):
-    """The sum over all axes but the images', by a product as in `_total`."""
-    flat = costs.reshape(-1, costs.shape[-1])
-    return flat[0] if costs.ndim == 1 else _product(jnp.ones(len(flat), flat.dtype), flat)
-
-
-def _total(costs, counted):
-    """The sum of `[..., n]` over the images that count, and over all else.
-
-    Over the images first, which leaves next to nothing, and by a product: XLA's own sum draws what comes before it
-    into its loop, and on a CPU computes it more slowly there. Where an image does not count its cost is replaced;
-    multiplied by 0 a NaN would stay.
-    """
-    costs = costs if jnp.issubdtype(costs.dtype, jnp.inexact) else costs.astype(float)
-    costs = jnp.where(jnp.broadcast_to(counted, costs.shape), costs, 0)
-    return _product(costs, jnp.ones(len(counted), costs.dtype)).sum()
-
-
-_product = partial(jnp.matmul, precision="highest")
 
 
 # -- the program ----------------------------------------------------------------------------------------

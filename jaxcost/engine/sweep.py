@@ -18,7 +18,7 @@ from jax.experimental import multihost_utils
 
 from jaxcost import checks
 from jaxcost.engine import bars, resume
-from jaxcost.engine.program import MEMORY, Program, compiled
+from jaxcost.engine.program import MEMORY, compiled
 
 UNTIMED = 16  # so many points are one tile, and not timed beforehand
 RUN = 0.5  # seconds of a run that is timed beforehand, about
@@ -69,9 +69,11 @@ def plan(quantity, Cs, frame, points, *, memory=MEMORY) -> Plan:
 
     Args and errors as for `program.compiled`.
     """
-    program = compiled(quantity, Cs, frame, points, memory)
-    timed = lambda count: _seconds(program.run, Cs, frame, np.resize(points, (count, points.shape[1])))[0]
-    return _planned(program, Cs, len(points), timed)
+    program = compiled(quantity, Cs, frame, points, memory, calls=len(points) // UNTIMED + 1)
+    before, run = _seconds(program.on, Cs, frame)
+    timed = lambda count: _seconds(run, np.resize(points, (count, points.shape[1])))[0]
+    planned = _planned(program, Cs, len(points), timed)
+    return planned._replace(seconds=before + planned.seconds)
 
 
 def over_points(
@@ -96,7 +98,7 @@ def over_points(
         ValueError: the results do not fit into the memory of this machine; or what `resume.taken_up` raises.
     """
     checks.flag("resume_elsewhere", resume_elsewhere)
-    program = compiled(quantity, Cs, frame, points, memory)
+    program = compiled(quantity, Cs, frame, points, memory, calls=len(points) // UNTIMED + 1)
     _refuse_too_large(quantity, program, len(points))
     results = jax.tree.map(lambda a: np.zeros((len(points), *a.shape[1:]), a.dtype), program.results)
     keep, done = None, 0
@@ -105,9 +107,10 @@ def over_points(
         done, before = resume.taken_up(resume_file, identity, results, resume_elsewhere)
         keep = partial(resume.keep, resume_file, identity, before)
     with bars.bar(len(points), "slice", "point", progress=progress, initial=done) as bar:
-        under_way = _UnderWay(program, Cs, frame, points, results, keep, done, done)
+        run = program.on(Cs, frame) if done < len(points) else None
+        under_way = _UnderWay(run, points, results, keep, done, done)
         try:
-            for count in _tiles(under_way, progress):
+            for count in _tiles(under_way, program, Cs, progress):
                 under_way.compute(count)
                 bar.update(under_way.done - bar.n)
         except BaseException as stopped:  # Ctrl-C above all, which nothing must hide
@@ -141,10 +144,10 @@ def over_frames(quantity, slices, points, *, memory=MEMORY, progress=True) -> An
         for make in slices:
             C, frame = make()
             if program is None:
-                program = compiled(quantity, (C,), frame, points, memory)
+                program = compiled(quantity, (C,), frame, points, memory, calls=1)
                 _refuse_too_large(quantity, program, len(slices) * len(points))
-            tiles = [points[i : i + program.buffer] for i in range(0, len(points), program.buffer)]
-            parts = [program.run((C,), frame, tile)[0] for tile in tiles]
+            run = program.on((C,), frame)
+            parts = [run(points[i : i + program.buffer])[0] for i in range(0, len(points), program.buffer)]
             results.append(jax.tree.map(lambda *a: np.concatenate(a), *parts))
             bar.update()
     return jax.tree.map(lambda *a: np.stack(a), *results)
@@ -154,9 +157,7 @@ def over_frames(quantity, slices, points, *, memory=MEMORY, progress=True) -> An
 class _UnderWay:
     """An evaluation under way: its first `done` points are computed, its first `kept` are in the file."""
 
-    program: Program
-    Cs: tuple
-    frame: Any
+    run: Callable | None
     points: np.ndarray
     results: Any
     keep: Callable | None
@@ -168,7 +169,7 @@ class _UnderWay:
     def compute(self, count):
         """Compute the next so many points, and return the seconds that it took."""
         part = slice(self.done, self.done + count)
-        took, found = _seconds(self.program.run, self.Cs, self.frame, self.points[part])
+        took, found = _seconds(self.run, self.points[part])
         jax.tree.map(lambda whole, new: whole[part].__setitem__(..., new), self.results, found)
         self.done = min(self.done + count, len(self.points))
         if time.perf_counter() >= self.due:
@@ -197,12 +198,12 @@ def _seconds(f, *arguments):
     return time.perf_counter() - start, result
 
 
-def _tiles(under_way, progress):
+def _tiles(under_way, program, Cs, progress):
     """How many points to compute next, again and again; the first are timed, and what is long is announced."""
     m = len(under_way.points)
-    tile = under_way.program.buffer
+    tile = program.buffer
     if m - under_way.done > UNTIMED:
-        planned = _planned(under_way.program, under_way.Cs, m - under_way.done, under_way.compute)
+        planned = _planned(program, Cs, m - under_way.done, under_way.compute)
         tile = planned.tile
         if (planned.seconds > LONG or planned.kept > LARGE) and bars.wanted(progress):
             print(planned, file=sys.stderr, flush=True)
