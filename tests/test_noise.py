@@ -11,7 +11,8 @@ import pytest
 from jaxcost import cost, data, descent, network, populations, slices
 from jaxcost.data import Images
 from jaxcost.directions import Frame
-from jaxcost.engine import noise
+from jaxcost.engine import exact as wide
+from jaxcost.engine import hoist, noise, program
 from jaxcost.measures import minima
 
 HALF_WIDTHS = [1e-4, 1e-3, 1e-2]
@@ -385,3 +386,55 @@ def test_points_that_are_not_finite_are_not_compared_and_fewer_than_asked_do():
     some[3:] = np.inf
     with pytest.warns(UserWarning, match="of 37 points"):
         assert noise.floor(C, *at, some) < 1e-4
+
+
+# -- hoisted in float64 ---------------------------------------------------------------------------------
+
+
+def a_plane(C):
+    params = network.init(jax.random.key(0))
+    frame = Frame(params, tuple(network.init(key) for key in jax.random.split(jax.random.key(1))))
+    return Frame(*frame.moving()), np.random.default_rng(0).normal(size=(32, 2)).astype(np.float32)
+
+
+def test_what_is_hoisted_in_float64_is_the_plain_cost_and_the_notes_are_those_of_the_program(C, monkeypatch):
+    """Against numpy in float64, to its own rounding."""
+    frame, points = a_plane(C)
+    plain, notes = wide.values(C, frame, points)
+    monkeypatch.setattr(program, "LONG", 0)
+    called, of = [], wide.in_float64
+    monkeypatch.setattr(wide, "in_float64", lambda *arguments: called.append(1) or of(*arguments))
+    hoisted, its_notes = wide.values(C, frame, points)
+    assert called
+    assert notes == its_notes
+    np.testing.assert_allclose(hoisted, exact(C, *frame, points), rtol=1e-13)
+    np.testing.assert_allclose(hoisted, plain, rtol=1e-13)
+
+
+def test_a_wrong_hoist_is_seen_by_the_floor(C, monkeypatch):
+    """Where a nonlinearity is taken for linear, values are wrong, and the floor tells by how much."""
+    frame, points = a_plane(C)
+    monkeypatch.setattr(program, "LONG", 0)
+    monkeypatch.setitem(hoist.JOINTLY, "logistic", hoist.FIRST)
+    jax.clear_caches()  # of programs of which these are a part
+    origin, directions = frame
+    wrong = slices.evaluate(C, origin, directions, points)
+    right = [jax.jit(C)(*frame.at(s)) for s in points]
+    assert np.abs(wrong - right).max() > 1e-3 * np.abs(right).max()
+    np.testing.assert_allclose(wide.values(C, frame, points)[0], right, rtol=1e-5)
+    floor = noise.floor(C, frame, points, wrong)
+    jax.clear_caches()
+    assert floor > np.abs(wrong - right).max()
+
+
+def test_an_image_that_is_not_finite_is_the_same_hoisted_or_not(monkeypatch):
+    x = np.array([[1.0, 0.0], [np.inf, 0.0], [0.0, np.nan]], np.float32)
+    C = cost.Cost(
+        Images(x[:, :, None], np.zeros(3, np.float32)), lambda x, w: jnp.tanh(w @ x[:, 0]), lambda a, y: a.sum()
+    )
+    points, values = np.linspace(-1, 1, 30, dtype=np.float32)[:, None], {}
+    frame = Frame((np.ones((2, 2), np.float32),), ((np.ones((2, 2), np.float32),),))
+    for long in (0, np.inf):
+        monkeypatch.setattr(program, "LONG", long)
+        values[long] = wide.values(C, frame, points)[0]
+    np.testing.assert_array_equal(values[0], values[np.inf])

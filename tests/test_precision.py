@@ -17,7 +17,7 @@ from jax.extend import core
 from jaxcost import cost, descent, network, populations
 from jaxcost.curvature import moments, products
 from jaxcost.data import Images
-from jaxcost.engine import noise, program, quantities
+from jaxcost.engine import exact, program, quantities
 
 N, SIDE, CLASSES = 7, 6, 3
 SGD = optax.sgd(0.1)
@@ -93,10 +93,10 @@ def distances(C, params):
 
 
 def in_float64(C, params, of):
-    model = noise._Model(of, (np.float32,) * (1 + 2 * len(jax.tree.leaves(params))), False)
+    model = exact._Model(of, (np.float32,) * (1 + 2 * len(jax.tree.leaves(params))), False)
     with jax.enable_x64(True):
         params = jax.tree.map(lambda leaf: leaf.astype(np.float64), params)
-        return noise._plain(model, C, params, (params,), np.ones((3, 1)), 4)[0]
+        return exact._at_each(model, C, params, (params,), np.ones((3, 1)), 4)[0]
 
 
 IN_TURN = lambda f: lambda C, params: asked(f, C, params)
@@ -120,8 +120,8 @@ COMPUTED = {
     "a slice": swept,
     "a slice with its make-up": partial(swept, quantity=quantities.Detailed(CLASSES, True, True)),
     "derivatives along a slice": partial(swept, quantity=quantities.DERIVATIVES),
-    "the noise floor": IN_TURN(partial(in_float64, of=noise._cost)),
-    "the noise floor of curvature": IN_TURN(partial(in_float64, of=noise._hessian)),
+    "the noise floor": IN_TURN(partial(in_float64, of=exact._cost)),
+    "the noise floor of curvature": IN_TURN(partial(in_float64, of=exact._hessian)),
     "random walks": IN_TURN(lambda C, p: populations._walks(KEYS, C, p, 0.1, 2)),
     "a product with the Hessian": IN_TURN(lambda C, p: products.hvp(C, p, p)),
     "products with the Hessian": IN_TURN(

@@ -7,20 +7,14 @@ model the floor is that of its stairs, and it is said where they come from.
 
 import math
 import warnings
-from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxcost import checks
-from jaxcost import directions as frames
-from jaxcost.engine import blocks, coordinates
-from jaxcost.engine.widened import Notes, widened
+from jaxcost.engine import coordinates, exact
+from jaxcost.engine.widened import Notes
 
-BLOCK = 2_000  # images together at most: in float64 they stay in a CPU's cache for all points, twice as fast as 60,000
 SHOWN = 3  # places named in a warning
 REACH = 3  # neighbours on each side: a polynomial through six follows a smooth slice, and noise stands out
 
@@ -108,7 +102,7 @@ def curvature_floor(C, frame, points, hessians, *, count=16, largest=8, first=0)
 def compare(C, frame, points, results, *, shape=None, count=16, largest=8, first=0) -> Comparison:
     """Compare some points of a slice with float64: values `[m]` as `floor` does, Hessians as `curvature_floor`."""
     results = np.asarray(results)
-    size, of = (np.abs, _cost) if results.ndim == 1 else (_spectral_norm, _hessian)
+    size, of = (np.abs, exact.values) if results.ndim == 1 else (_spectral_norm, exact.hessians)
     sizes = size(results)
     finite, rest = np.flatnonzero(np.isfinite(sizes)), np.flatnonzero(~np.isfinite(sizes))
     golden = (math.sqrt(5) - 1) / 2
@@ -119,13 +113,13 @@ def compare(C, frame, points, results, *, shape=None, count=16, largest=8, first
     chosen = np.unique([*evenly, *highest, *uneven, *some]).astype(int)
     # one number of points compiles once, and another where there is something else to see
     most = count + largest * (2 if results.ndim == 1 else 1) + (math.ceil(largest / 2) if len(rest) else 0)
-    exact, notes = _exact(of, C, frame, points[np.pad(chosen, (0, most - len(chosen)), mode="edge")])
-    exact = exact[: len(chosen)]
+    wide, notes = of(C, frame, points[np.pad(chosen, (0, most - len(chosen)), mode="edge")])
+    wide = wide[: len(chosen)]
     with np.errstate(invalid="ignore"):  # infinity less infinity
-        error = size(results[chosen] - exact)
+        error = size(results[chosen] - wide)
     largest_error = error[np.isfinite(error)].max(initial=0)
     least = np.finfo(results.dtype).eps * sizes[finite].max(initial=0)
-    known = np.isfinite(size(exact))
+    known = np.isfinite(size(wide))
     return Comparison(
         floor=float(max(4 * largest_error, least)) if len(finite) else math.nan,
         notes=notes,
@@ -212,75 +206,6 @@ def _off_neighbours(x, values, axis):
     found = np.zeros(values.shape)
     found[reach : n - reach] = np.nan_to_num(np.abs(off), posinf=0) if reach else 0
     return np.moveaxis(found, 0, axis)
-
-
-# -- in float64 -----------------------------------------------------------------------------------------
-
-
-def _exact(of, C, frame, points):
-    """What `of` says of C at points of a slice, in float64, and notes of the program."""
-    size = C.block or max(1, min(BLOCK, blocks.MEMORY // (2 * C.bytes_of_one(*frame[0]))))  # float64 is twice as long
-    types = tuple(leaf.dtype for leaf in jax.tree.leaves((points, *frame)))
-    model = _Model(of, types, jax.config.jax_enable_x64)
-    with jax.enable_x64(True):
-        points, origin, directions = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), (points, *frame))
-        results, notes = _plain(model, C, origin, directions, points, size)
-        return np.asarray(results), notes
-
-
-class _Model(NamedTuple):
-    """How the program of one image is traced: of what function, of which types of numbers, among 64-bit ones or not."""
-
-    of: Callable
-    types: tuple
-    x64: bool
-
-    def traced(self, C, one, origin, directions, s):
-        """The jaxpr, whose first argument is the coordinates."""
-        leaves, structure = jax.tree.flatten((s, origin, directions))
-        shapes = [jax.ShapeDtypeStruct(leaf.shape, dtype) for leaf, dtype in zip(leaves, self.types, strict=True)]
-        s, origin, directions = structure.unflatten(shapes)
-        with jax.enable_x64(self.x64):
-            return jax.make_jaxpr(partial(self.of, C))(s, one, origin, directions)
-
-
-@partial(jax.jit, static_argnames=("model", "size"))
-def _plain(model, C, origin, directions, points, size):
-    """What a program says of each image, in float64, its mean at each point. Points inside blocks of images."""
-    found = []
-
-    def of_block(images, new, arguments):
-        origin, directions, points = arguments
-        one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), images)
-        closed = model.traced(C, one, origin, directions, points[0])
-        run = widened(closed, [i == 0 for i in range(len(closed.jaxpr.invars))])
-        wide = lambda leaf: leaf.astype(points.dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
-        images = jax.tree.map(wide, images)  # once for all points
-
-        def of_one(s, image):
-            (result,), notes = run(*jax.tree.leaves((s, image, origin, directions)))
-            found.append(notes)
-            return result.astype(points.dtype)
-
-        def at(s):
-            each = jax.vmap(of_one, (None, 0))(s, images)
-            counted = jnp.where(new.reshape(-1, *(1,) * (each.ndim - 1)), each, 0)
-            return jnp.tensordot(jnp.ones(len(each), points.dtype), counted, 1)
-
-        return jax.lax.map(at, points)
-
-    sums = blocks.over_blocks(of_block, C.images, C.spread, size, (origin, directions, points))
-    return blocks.replicated(sums.sum(0) / C.n, C.spread), found[0]
-
-
-def _cost(C, s, image, origin, directions):
-    return C.of_one(image, *jax.tree.map(lambda *leaves: frames.moved_leaf(s, leaves), origin, *directions))
-
-
-def _hessian(C, s, image, origin, directions):
-    """By forward mode twice, the rules of the model's own derivatives among it."""
-    along = lambda s: _cost(C, s, image, origin, directions)
-    return jax.jacfwd(jax.jacfwd(along))(s)
 
 
 def _spectral_norm(matrices):

@@ -100,8 +100,7 @@ def compiled(quantity, Cs, frame, points, memory, *, calls=2) -> Program:
     one = jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, *a.shape[1:]), a.dtype), one)
     of_one = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(one))
     rows = max(1, min(rows, memory // (4 * of_one * sharing)))
-    work = sum(C.n for C in Cs) * (k + 1) * sum(leaf.size for leaf in jax.tree.leaves(frame[0]))
-    for keeping in (True, False) if calls > 1 and work >= LONG else (False,):
+    for keeping in (True, False) if calls > 1 and work(Cs, frame) >= LONG else (False,):
         chosen, used = _fitting(partial(needed, keeping=keeping), block, rows, memory, asked is not None)
         if used <= memory:
             break
@@ -111,6 +110,12 @@ def compiled(quantity, Cs, frame, points, memory, *, calls=2) -> Program:
     block, rows = chosen
     on = partial(_on, quantity, block, (sharing, rows, k), dtype, keeping)
     return Program(on, one, min(block, max(C.n for C in Cs)), sharing * rows, used)
+
+
+def work(Cs, frame) -> int:
+    """Multiplications that the coefficients take, about: one of each parameter with each image."""
+    size = sum(leaf.size for leaf in jax.tree.leaves(frame[0]))
+    return sum(C.n for C in Cs) * (len(frame[1]) + 1) * size
 
 
 def _fitting(needed, block, rows, memory, asked):
