@@ -13,6 +13,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from unittest import mock
 
@@ -75,6 +76,7 @@ SLOW = (
     "bumpiness_by_width",
     "curvature_of_random_lines",
     "false_minima",
+    "growth",
     "many_planes",
     "speed",
     "stationary_points",
@@ -273,6 +275,93 @@ def test_a_plane_is_as_fast_as_itself_and_says_what_the_plain_cost_says(ran):
     assert re.search(r"slices\.evaluate .* 1\.0 \(1\.0 to 1\.0\)", printed)
     assert result.difference < 1e-5
     assert list(map(int, result.shares)) == [int(share * settings.images) for share in settings.shares]
+
+
+@pytest.mark.slow
+def test_every_way_is_timed_and_devices_find_the_mean_of_one(ran):
+    result, settings, _ = load(ran, "growth")
+    lengths = [len(of.x) for of in result[3:] if hasattr(of, "seconds")]
+    assert lengths == [2, 2, 2, 2, 2, 0]
+    for of in result[3:6]:
+        assert of.seconds.shape == (2, settings.repeats)
+        assert (of.seconds > 0).all()
+    assert result.points.x.tolist() == result.points.points.tolist() == [25, 121]
+    assert result.shares.x.tolist() == [500, 1000]
+    assert result.multiplications.tolist() == [4 * 4 + 4 * 10, 8 * 8 + 8 * 10]
+    assert result.difference < 1e-5
+
+
+POWERS = {"points": -0.1, "shares": 1.0, "widths": 1.7, "directions": 0.3, "devices": 0.0}
+
+
+@pytest.fixture
+def growing():
+    """The script, and a result whose times grow as these powers; those of three turns differ by 0.2 from each other."""
+    growth = importlib.import_module("growth")
+    x, turns = np.array([2, 8, 16]), np.array([-0.2, 0.0, 0.2])
+    of = {name: growth.Sweep(x, 10 * x, 0.003 * x[:, None] ** (p + turns)) for name, p in POWERS.items()}
+    result = growth.Result((784, 4, 10), 50, 2, **of, multiplications=x**2, processes=of["devices"], difference=0.0)
+    return growth, result
+
+
+def test_an_exponent_is_that_of_the_medians_with_those_of_the_turns(growing):
+    growth, result = growing
+    lines = growth.table(result)[-8:-2]
+    for line, (name, p) in zip(lines[1:], POWERS.items(), strict=True):
+        assert growth.GROWING[name][0] in line
+        found = [float(number) for number in re.findall(r"-?\d\.\d\d", line)]
+        assert found[:3] == pytest.approx([p, p - 0.2, p + 0.2], abs=1e-9)
+    assert lines[3].endswith("2.00, as multiplications")
+    assert "2 processes of one device" in "\n".join(growth.table(result))
+
+
+def test_one_value_has_no_exponent(growing):
+    growth, result = growing
+    one = result._replace(shares=growth.Sweep(*(of[:1] for of in result.shares)))
+    assert re.search(r"images +nan \(nan to nan\)", "\n".join(growth.table(one)))
+
+
+def test_a_dotted_line_has_the_exponent_to_expect(growing, tmp_path, monkeypatch):
+    growth, result = growing
+    drawn = {}
+    monkeypatch.setattr(common, "save_figures", lambda path, figures: drawn.update(figures))
+    results.save(tmp_path / "growth.npz", result)
+    growth.draw(tmp_path / "growth.npz")
+    axes = drawn["exponents"].axes[:-1]  # the last holds words
+    for ax, p in zip(axes, (0.0, 1.0, 2.0, POWERS["directions"], 0.0), strict=True):
+        assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+        assert ax.get_xlabel()
+        (dotted,) = [line for line in ax.lines if line.get_linestyle() == ":"]
+        slopes = np.diff(np.log(dotted.get_ydata())) / np.diff(np.log(dotted.get_xdata()))
+        np.testing.assert_allclose(slopes, p, atol=1e-9)
+        np.testing.assert_array_equal(ax.lines[0].get_xdata(), [2, 8, 16])
+
+
+SPREAD = {"data": "", "images": 21, "sizes": [784, 3, 10], "side": 3, "points": 9}
+
+
+@pytest.mark.slow
+def test_processes_that_share_the_images_answer_with_the_mean_of_the_plane():
+    spread, in_jax = map(importlib.import_module, ("peers.spread", "peers.in_jax"))
+    _, origin, uv = in_jax.model("784-3-10", data.digits()[0][:21])
+    mean = np.mean([costs_of(in_jax.moved(origin, uv, s), 21).mean() for s in in_jax.grid(3)])
+    with spread.started(SPREAD, 1, 2) as group:
+        for _ in range(2):
+            assert spread.ask(group, 100) == pytest.approx([mean, mean], rel=1e-5)
+    assert all(process.handle.poll() is not None for process in group)
+
+
+@pytest.mark.parametrize(("code", "limit"), [("raise KeyError('this')", 60), ("import time; time.sleep(60)", 0.5)])
+def test_processes_of_which_one_fails_or_hangs_are_ended_and_their_words_shown(code, limit, tmp_path, monkeypatch):
+    spread = importlib.import_module("peers.spread")
+    (tmp_path / "peers").mkdir()
+    (tmp_path / "peers" / "spread.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    start = time.monotonic()
+    told = r"KeyError: 'this'" if limit == 60 else "ended with -9:\n"
+    with spread.started(SPREAD, 1, 2) as group, pytest.raises(RuntimeError, match=rf"(?s)^2 processes, .*{told}"):
+        spread.ask(group, limit)
+    assert time.monotonic() - start < 30
 
 
 # the cheatsheet
