@@ -22,6 +22,7 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     engine.batching        one operation of a traced program on all images
     engine.widened         a traced program, run with every float as float64
     engine.sums            sums over images, exact and fast
+    engine.derivatives     value, gradient and Hessian of a sum in one pass
     engine.hoist           what is affine along a slice is computed once
     engine.archive         an .npz written whole, and read without trusting it
     engine.kinds           the NamedTuples that a file may name

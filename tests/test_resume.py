@@ -287,7 +287,7 @@ def unfinished(file, computed):
 def uncompiled(unfinished, monkeypatch):
     """The same file, before evaluations that are refused and not even compiled."""
     one = jax.ShapeDtypeStruct((1,), np.float32)
-    stub = lambda quantity, Cs, *_: program.Program(None, (one,) * len(Cs), Cs[0].block, 4, 0)
+    stub = lambda quantity, Cs, *_, calls: program.Program(None, (one,) * len(Cs), Cs[0].block, 4, 0)
     monkeypatch.setattr(sweep, "compiled", stub)
     return unfinished
 
@@ -591,7 +591,7 @@ def test_saving_takes_a_twentieth_of_the_time_and_a_kill_loses_no_more_than_twen
 
     one = jax.ShapeDtypeStruct((1,), np.float32)
     monkeypatch.setattr(sweep, "time", SimpleNamespace(perf_counter=lambda: clock.now))
-    monkeypatch.setattr(sweep, "compiled", lambda *_: program.Program(run, (one,), 10, 4, 0))
+    monkeypatch.setattr(sweep, "compiled", lambda *_, calls: program.Program(lambda Cs, frame: run, (one,), 10, 4, 0))
     monkeypatch.setattr(resume, "keep", keep)
     sweep.over_points(**settings(points=np.zeros((16_000, 2), np.float32)), resume_file=file)
     assert sum(spent) <= finished / 20 + 2 * saving

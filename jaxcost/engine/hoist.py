@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcost import directions as frames
-from jaxcost.engine import sums
+from jaxcost.engine import derivatives, sums
 from jaxcost.engine.batching import flattened, image_last, on_all_images
 
 CONSTANT, AFFINE, GENERAL = "constant", "affine", "general"
@@ -48,6 +48,8 @@ class Residual(NamedTuple):
     Attributes:
         each: `each(s, coefficients)`, the results for each image, a pytree of `[n]`.
         total: `total(s, coefficients, counted)`, their sums over the images where the mask `counted`, `[n]`, is True.
+        derivatives: `derivatives(s, coefficients, counted)`, of one number an image: its sum as in `total`, with
+            gradient `[k]` and Hessian `[k, k]`.
         sound: `sound(s, coefficients)`, whether nothing that was split is infinite or NaN or can have become so. Where
             it is False these results are not to be taken: split again, plainly.
         hoisted: whether the coefficients hold anything computed beforehand, or just what was given.
@@ -55,6 +57,7 @@ class Residual(NamedTuple):
 
     each: Callable
     total: Callable
+    derivatives: Callable
     sound: Callable = lambda s, coefficients: jnp.bool_(True)
     hoisted: bool = False
 
@@ -111,17 +114,21 @@ def split(f, origin, directions, data, *, plainly=False) -> tuple[object, Residu
     n = len(jax.tree.leaves(data)[0])
     rest = partial(_evaluated, later, outputs, {v: kinds[v] for v in frontier}, n)
     largest = _largest([c for v, c in frontier.items() if kinds[v].word == AFFINE and v not in inputs])
-    residual = _residual(lambda s, coefficients: rest(s, coefficients["values"]), structure)
-    return {"values": frontier, "largest": largest}, residual._replace(sound=_sound, hoisted=True)
+    residual = _residual(lambda s, coefficients: rest(s, coefficients["values"]), structure)._replace(sound=_sound)
+    if len(outputs) == 1 and kinds.get(outputs[0], Kind(CONSTANT, False)).batched and derivatives.known(later):
+        at_once = partial(_derived, later, outputs, {v: kinds[v] for v in frontier})
+        residual = residual._replace(derivatives=at_once)
+    return {"values": frontier, "largest": largest}, residual._replace(hoisted=True)
 
 
 def _residual(evaluated, structure):
     """From `evaluated(s, coefficients)`, a list of `[..., n]`, yet to be summed over the axes before the last."""
     whole = lambda results: structure.unflatten(results)
-    return Residual(
-        lambda s, coefficients: whole([sums.each(costs) for costs in evaluated(s, coefficients)]),
-        lambda s, coefficients, counted: whole([sums.total(costs, counted) for costs in evaluated(s, coefficients)]),
-    )
+    each = lambda s, coefficients: whole([sums.each(costs) for costs in evaluated(s, coefficients)])
+    summed = lambda counted, results: whole([sums.total(costs, counted) for costs in results])
+    total = lambda s, coefficients, counted: summed(counted, evaluated(s, coefficients))
+    nested = lambda s, coefficients, counted: derivatives.nested(lambda s: total(s, coefficients, counted), s)
+    return Residual(each, total, nested)
 
 
 def _largest(stacks):
@@ -161,6 +168,17 @@ def _evaluated(later, outputs, kinds, n, s, coefficients):
     found = [(values[v], axes.get(v)) if isinstance(v, int) else (jnp.asarray(v.val), None) for v in outputs]
     for_all = lambda value: jnp.broadcast_to(value.sum() if value.ndim else value, n)
     return [value if axis is not None else for_all(value) for value, axis in found]
+
+
+def _derived(later, outputs, kinds, s, coefficients, counted):
+    """Value, gradient and Hessian of the one result of a program, summed."""
+    coefficients = coefficients["values"]
+    moving = {v: c for v, c in coefficients.items() if kinds[v].word == AFFINE}
+    values = coefficients | {v: frames.moved_leaf(s, c) for v, c in moving.items()}
+    tangents = {v: tuple(c[1:].astype(values[v].dtype)) for v, c in moving.items()}
+    axes = {v: -1 for v in kinds if kinds[v].batched}
+    later, (output,) = sums.without_last(later, outputs)
+    return derivatives.in_one_pass(later, output, values, tangents, axes, counted)
 
 
 # -- the program ----------------------------------------------------------------------------------------

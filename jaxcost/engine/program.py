@@ -234,9 +234,13 @@ def _of_block(quantity, C, plainly, images, new, arguments, points, kept=None):
     coefficients, residual = hoist.split(of_one, origin, directions, images, plainly=plainly)
     coefficients = coefficients if kept is None else kept  # those from `split` are then not computed
     each = lambda s: residual.each(s, coefficients)
-    total = lambda s, new: residual.total(s, coefficients, new)
-    block = hoist.Residual(each, total)
-    at = lambda s: (quantity.of_block(block, new, images, s), residual.sound(s, coefficients))
+    total, derivatives = (lambda s, new, f=f: f(s, coefficients, new) for f in (residual.total, residual.derivatives))
+    block = hoist.Residual(each, total, derivatives)
+
+    def at(s):
+        found = quantity.of_block(block, new, images, s)
+        return found, residual.sound(s, coefficients) & quantity.sound(found)
+
     (points,) = points
     empty = jax.tree.map(lambda a: jnp.zeros((len(points), *a.shape), a.dtype), jax.eval_shape(at, points[0]))
     put = lambda i, kept: jax.tree.map(lambda rows, row: rows.at[i].set(row), kept, at(points[i]))
