@@ -23,8 +23,9 @@ import optax
 from common import like, setting
 from peers import in_jax, timing
 
-from jaxcost import descent, network, results, slices
+from jaxcost import cost, descent, floors, network, populations, results, slices
 
+BOTH, DERIVED = "plane and held-out, errors, accuracy, floors", "value, gradient, Hessian"
 PLANE, PLAIN = "values of the plane, slices.evaluate", "jitted C in lax.map"
 
 
@@ -36,8 +37,9 @@ class Settings(common.Network):
     points: int = setting(51, "grid points a side of the plane", small=11)
     repeats: int = setting(5, "turns, of which the median is taken", small=2)
     seconds: float = setting(2.0, "a turn of a way whose time a point does not depend on their number", small=0.05)
-    grids: tuple = setting((11, 51, 201), "points a side, for the time a point", small=(5, 11))
-    shares: tuple = setting((0.125, 0.25, 0.5, 1.0), "shares of the images, for the time a point", small=(0.5, 1.0))
+    few: tuple = setting((8, 16), "points a side of short calls", small=(4,))
+    derived: int = setting(12, "points a side, for derivatives", small=4)
+    lines: int = setting(100, "random lines of 101 points over 10,000 images", small=2)
     memory: tuple = setting((11, 101), "points a side, for the peak memory, each in a process of its own", small=(5,))
     models: tuple = setting(
         ("784-10", "784-30-10", "784-100-100-10", "784-512-512-10", "cnn"), "other models", small=("784-10",)
@@ -71,8 +73,8 @@ class Result(NamedTuple):
         sizes: of the network.
         ways: seconds a point of each way of computing the plane, `[turns]`.
         difference: the largest between the plane and the plain cost.
-        grids: seconds a point by points a side, `[turns]`.
-        shares: seconds a point by number of images, `[turns]`.
+        error: the largest of the plane against float64, at the points that its floor compares, over the largest cost.
+        lines: seconds of random lines with their noise floor, `[turns]`, and how many lines.
         memory: peak bytes beyond the images by points a side; NaN where the system does not tell.
         planned: bytes that XLA plans for the plane.
         models: other models.
@@ -84,8 +86,8 @@ class Result(NamedTuple):
     sizes: tuple
     ways: dict[str, np.ndarray]
     difference: float
-    grids: dict[str, np.ndarray]
-    shares: dict[str, np.ndarray]
+    error: float
+    lines: tuple[np.ndarray, int]
     memory: dict[str, float]
     planned: int
     models: dict[str, Model]
@@ -97,15 +99,11 @@ def run(settings):
     peer = None
     if settings.peer:
         from peers import pytorch as peer
-    train, _ = common.images(settings)
+    train, held_out = common.images(settings)
     layers, repeats = "-".join(map(str, settings.sizes)), max(2, settings.repeats - 2)
     C, origin, uv = in_jax.model(layers, train)
-    ways, difference = timed_ways(settings, C, origin, uv, peer)
-
-    # whether the time a point depends on the grid, on the images, on the model
-    grids = {f"{side}": timed_plane(C, origin, uv, in_jax.grid(side), repeats) for side in settings.grids}
-    parts = [in_jax.model(layers, train[: int(share * C.n)]) for share in settings.shares]
-    shares = {f"{part[0].n}": timed_plane(*part, in_jax.grid(settings.points), repeats) for part in parts}
+    ways, difference, error = timed_ways(settings, C, origin, uv, held_out, peer)
+    lines = timed_lines(settings, layers, train[:10_000], repeats), settings.lines
     models = {}
     for name in settings.models:
         try:
@@ -118,18 +116,12 @@ def run(settings):
     planned = slices.plan(C, origin, uv, in_jax.grid(settings.points)).memory
     training = timed_training(settings, C, peer)
     return Result(
-        C.n, settings.points, settings.sizes, ways, difference, grids, shares, memory, planned, models, training
+        C.n, settings.points, settings.sizes, ways, difference, error, lines, memory, planned, models, training
     ), {"data": train.fingerprint}
 
 
-def timed_plane(C, origin, uv, points, repeats):
-    """Seconds a point of `slices.evaluate` alone, `[repeats]`."""
-    slices.plan(C, origin, uv, points)  # compiles
-    return timing.turns({PLANE: (partial(slices.evaluate, C, origin, uv), points)}, repeats, warm=False)[PLANE]
-
-
-def timed_ways(settings, C, origin, uv, peer):
-    """Every way of computing a plane, in turns."""
+def timed_ways(settings, C, origin, uv, held_out, peer):
+    """Every way of computing a plane, and other numbers of it, in turns."""
     points, axis = in_jax.grid(settings.points), np.linspace(-1, 1, settings.points, dtype=np.float32)
     loop = f"usual loop, mini-batches of {in_jax.BATCH} fetched"
     slow = {loop: in_jax.usual_loop(C, origin, uv), PLAIN: in_jax.plain(C, origin, uv)}
@@ -138,11 +130,27 @@ def timed_ways(settings, C, origin, uv, peer):
         slow["usual loop in PyTorch"], side = peer.usual_loop(C, origin, uv), min(11, settings.points)
         others["loss-landscapes, all images one batch"] = peer.random_plane(C, origin, side), in_jax.grid(side)
     others[PLANE] = partial(slices.evaluate, C, origin, uv), points
-    others["slices.plane, with its noise floor"] = lambda _: slices.plane(C, origin, *uv, axis, axis), points
+    of_plane = lambda C, **options: slices.plane(C, origin, *uv, axis, axis, **options)
+    others["slices.plane, with its noise floor"] = lambda _: of_plane(C), points
+    both = {"standard_error": True, "accuracy": True}
+    others[BOTH] = lambda _: of_plane((C, cost.Cost(held_out)), **both), points
+    for side in settings.few:
+        others[f"values of {side**2} points"] = partial(slices.evaluate, C, origin, uv), in_jax.grid(side)
+    others[DERIVED] = partial(slices.derivatives, C, origin, uv), in_jax.grid(settings.derived)
     ways = {name: (way, timing.enough(way, points, settings.seconds)) for name, way in slow.items()}
     some = ways[PLAIN][1]
     difference = np.abs(slices.evaluate(C, origin, uv, some) - ways[PLAIN][0](some)).max()
-    return timing.turns(ways | others, settings.repeats), float(difference)
+    values = slices.evaluate(C, origin, uv, points)
+    error = floors.of_values(C, origin, uv, points, values) / 4 / values.max()  # a floor is four times the largest
+    return timing.turns(ways | others, settings.repeats), float(difference), float(error)
+
+
+def timed_lines(settings, layers, some, repeats):
+    """Seconds of random lines through one network with their noise floor."""
+    C, origin, _ = in_jax.model(layers, some)
+    frames = populations.about(jax.random.split(jax.random.key(2), settings.lines), origin)
+    way = lambda frames: populations.grid(C, frames, (np.linspace(-1, 1, 101),))
+    return len(frames) * timing.turns({"lines": (way, frames)}, repeats)["lines"]
 
 
 def timed_model(settings, name, train, repeats):
@@ -183,8 +191,9 @@ def table(result):
     best, one, side = result.ways[PLANE], result.training["one network"], result.points
     sections = {
         "way, ms a point, the plane is faster by": [[k, ms(s), times(s, best)] for k, s in result.ways.items()],
-        "points a side, ms a point": [[k, ms(s)] for k, s in result.grids.items()],
-        "images, ms a point": [[f"{int(k):,}", ms(s)] for k, s in result.shares.items()],
+        "lines of 101 points over 10,000 images, seconds": [
+            [result.lines[1], common.median_of(result.lines[0], ".1f")]
+        ],
         "points a side, peak MB beyond the images": [[k, f"{b / 1e6:.0f}"] for k, b in result.memory.items()],
         "model, images, points, plain ms a point, plane ms a point, faster by": [
             [k, m.images, m.points, ms(m.plain), ms(m.plane), times(m.plain, m.plane)] for k, m in result.models.items()
@@ -199,17 +208,17 @@ def table(result):
         *(line for head, rows in sections.items() for line in ("", *common.columns([head.split(", "), *rows]))),
         "",
         f"largest difference between the plane and the plain cost: {result.difference:.1e}",
-        f"time a point ~ images^{timing.exponent(result.shares):.2f}; XLA plans {result.planned / 1e6:.2g} MB a plane",
+        f"largest error of the plane against float64, in largest costs: {result.error:.1e}",
+        f"XLA plans {result.planned / 1e6:.2g} MB a plane",
     ]
 
 
 def draw(path):
-    """Milliseconds a point of each way; and against the points of the grid, and the images."""
+    """Milliseconds a point of each way."""
     result = results.load(path)
-    ways, scaling = common.figure(9, 0.4 * len(result.ways) + 1), common.figure(9, 3.6)
+    ways = common.figure(9, 0.4 * len(result.ways) + 1)
     draw_ways(ways.subplots(), result)
-    draw_scaling(*scaling.subplots(1, 2), result)
-    return common.save_figures(path, {"ways": ways, "scaling": scaling})
+    return common.save_figures(path, {"ways": ways})
 
 
 def draw_ways(ax, result):
@@ -223,26 +232,6 @@ def draw_ways(ax, result):
     ax.set_ylim(len(ms) - 0.5, -0.5)
     ax.set_xlabel(f"milliseconds a point, {result.images:,} images, logarithmic")
     common.tidy(ax)
-
-
-def draw_scaling(left, right, result):
-    """Milliseconds a point against the points of the grid, and against the images."""
-    for ax, times, power in ((left, result.grids, 2), (right, result.shares, 1)):
-        x = np.array([int(n) ** power for n in times])
-        low, middle, high = 1e3 * np.quantile(list(times.values()), (0, 0.5, 1), axis=1)
-        ax.errorbar(x, middle, (middle - low, high - middle), marker="o", capsize=3, label="median, lowest, highest")
-        ax.set_ylim(0, 1.15 * high.max())
-        ax.set_ylabel("milliseconds a point")
-    left.set_xscale("log")
-    left.set_xticks([int(side) ** 2 for side in result.grids], [f"{side} x {side}" for side in result.grids])
-    left.minorticks_off()
-    left.set_xlabel(f"points of the grid, {result.images:,} images")
-    right.plot([0, x[-1]], [0, middle[-1]], ":", color="0.5", label="proportional")
-    right.set_xlim(0)
-    fit = f"fit ~ images^{timing.exponent(result.shares):.2f}"
-    right.set_xlabel(f"images, {result.points} x {result.points} points; {fit}")
-    common.tidy(left, loc="upper right")
-    common.tidy(right, loc="upper left")
 
 
 if __name__ == "__main__":

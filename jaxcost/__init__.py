@@ -19,6 +19,7 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     trajectories           where networks lie on a slice; principal components of a training path
     engine.bars            progress, and its off switch
     engine.blocks          a function of images over all of them: blocks, devices, precision
+    engine.windows         convolutions and pools of all images, of slices
     engine.batching        one operation of a traced program on all images
     engine.widened         a traced program, run with every float as float64
     engine.sums            sums over images, exact and fast

@@ -120,6 +120,8 @@ def counted(numbers, stop=None):
     original = program._run
 
     def run(*args):
+        if args[3] == np.float64:  # for the noise floor
+            return original(*args)
         numbers.append(len(args[-1]))
         if len(numbers) == stop:
             raise KeyboardInterrupt

@@ -269,12 +269,13 @@ def test_minima_by_depth_are_the_prominences_of_the_line_and_their_errors_those_
 @pytest.mark.slow
 def test_a_plane_is_as_fast_as_itself_and_says_what_the_plain_cost_says(ran):
     result, settings, printed = load(ran, "speed")
-    assert len(result.ways) == 4
-    for times in (result.ways, result.grids, result.shares, result.training):
+    assert len(result.ways) == 7
+    for times in (result.ways, {"lines": result.lines[0]}, result.training):
         assert all((seconds > 0).all() for seconds in times.values())
     assert re.search(r"slices\.evaluate .* 1\.0 \(1\.0 to 1\.0\)", printed)
     assert result.difference < 1e-5
-    assert list(map(int, result.shares)) == [int(share * settings.images) for share in settings.shares]
+    assert 0 < result.error < 1e-6
+    assert result.lines[1] == settings.lines
 
 
 @pytest.mark.slow

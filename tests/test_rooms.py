@@ -23,6 +23,7 @@ GROUND = {
     "engine.bars",
     "engine.blocks",
     "engine.sums",
+    "engine.windows",
     "plot",
 }  # import no other room, but the first
 ARRAYS = {

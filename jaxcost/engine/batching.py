@@ -12,6 +12,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend import core
 
+from jaxcost.engine import windows
+
 INLINED = {"jit", "pjit", "closed_call", "core_call", "checkpoint", "remat", "remat2"}
 ELEMENTWISE = {  # in several operands, all of the shape of the result
     "add", "sub", "add_any", "mul", "div", "rem", "max", "min", "pow", "atan2", "nextafter", "and", "or",
@@ -73,7 +75,9 @@ def on_all_images(eqn, arguments, image_axes) -> list:
     if name == "broadcast_in_dim":
         axes = (*params["broadcast_dimensions"], len(shape) - 1)
         return [lax.broadcast_in_dim(image_last(arguments[0], image_axes[0]), shape, axes)]
-    return jax.vmap(call, image_axes, -1)(*arguments)
+    last = [image_last(a, axis) for a, axis in zip(arguments, image_axes, strict=True)]
+    seen = windows.of_all_images(eqn, last, image_axes)
+    return jax.vmap(call, image_axes, -1)(*arguments) if seen is None else [seen]
 
 
 def bind(eqn, *arguments, **params) -> list:

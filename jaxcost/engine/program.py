@@ -76,7 +76,7 @@ def compiled(quantity, Cs, frame, points, memory, *, calls=2) -> Program:
     # devices that share out the points
     sharing = 1 if Cs[0].spread is None else Cs[0].spread.mesh.shape["points"]
     asked = min((C.block for C in Cs if C.block), default=None)
-    block = asked or min(_guess(C, frame[0], k, memory) for C in Cs)
+    block = asked or min(_guess(C, frame[0], (k + 1) * quantity.passes, memory) for C in Cs)
     # few lengths, so few compilations
     rows = math.ceil(min(BUFFER, 4 ** math.ceil(math.log(max(m, FEWEST), 4))) / sharing)
 
@@ -153,10 +153,10 @@ def of_two(quantity, C, frame, points) -> core.ClosedJaxpr:
     return jax.make_jaxpr(at_point)(two, shapes, point)
 
 
-def _guess(C, origin, k, memory):
-    """Images that fit into the memory, or a CPU's cache, were all their intermediates and their coefficients kept."""
+def _guess(C, origin, times, memory):
+    """Images that fit into the memory, or a CPU's cache, were all kept that is made of them so many times."""
     most, held = (BLOCK, min(memory, CACHE)) if jax.default_backend() == "cpu" else (C.n, memory)
-    return max(1, min(most, held // ((k + 1) * C.bytes_of_one(*origin))))
+    return max(1, min(most, held // (times * C.bytes_of_one(*origin))))
 
 
 def _on(quantity, block, shape, dtype, keeping, Cs, frame):

@@ -24,12 +24,14 @@ class Quantity(NamedTuple):
             `block.derivatives(s, new)` these with gradient and Hessian.
         combined: `combined(stacked, C)`, the results `[points, ...]` from those of all blocks, `[blocks, points, ...]`.
         sound: `sound(found)`, whether what `of_block` has found may be taken; else it is computed again, not hoisted.
+        passes: how many times as much it makes on the way as C itself; so much smaller are the blocks.
     """
 
     of_one: Callable
     of_block: Callable
     combined: Callable
     sound: Callable = lambda found: jnp.bool_(True)
+    passes: int = 1
 
 
 def cost_of_one(C, image, *params) -> jax.Array:
@@ -56,7 +58,7 @@ def _all_finite(found):
 
 
 VALUES = Quantity(cost_of_one, _of_values, _means)
-DERIVATIVES = Quantity(cost_of_one, _of_derivatives, _means, _all_finite)
+DERIVATIVES = Quantity(cost_of_one, _of_derivatives, _means, _all_finite, 6)
 
 
 class Detailed(NamedTuple):
@@ -71,6 +73,7 @@ class Detailed(NamedTuple):
     classes: int = 0
     per_image: bool = False
     accuracy: int = 0
+    passes = 1
 
     def of_one(self, C, image, *params):
         """The cost of one image, and whether its largest output is the desired one."""
