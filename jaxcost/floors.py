@@ -16,7 +16,7 @@ def of_values(C, origin, directions, points, values) -> float:
     floor = max(4 max_i |values_i - C64(P(s_i))|, eps max_i |values_i|)
 
     where i runs over 32 of the points, those of the largest costs and those that lie off their neighbours among them,
-    and C64 is the plain cost in float64 with nothing hoisted. A `Slice` has its own already.
+    and C64 is the plain cost in float64. A `Slice` has its own already.
 
     Args:
         C: a `cost.Cost`.

@@ -193,7 +193,10 @@ def evaluate(C, origin, directions, points, **options) -> np.ndarray:
 
 
 def derivatives(C, origin, directions, points, **options) -> tuple:
-    """C along a slice is a function of the coordinates: its value, gradient and Hessian there, by forward mode.
+    """C along a slice is a function of the coordinates: its value, gradient and Hessian there.
+
+    By forward mode once and reverse mode once, together (`engine.derivatives`); of a model with operations that do not
+    allow it, a loop among them, or where that is not finite, by forward mode in forward mode.
 
     Returns:
         `(values, gradients, hessians)`, numpy arrays `[m]`, `[m, k]` and `[m, k, k]`, per unit of coordinate; of

@@ -1,8 +1,9 @@
-"""How much of a slice is rounding: its numbers against the plain cost in float64, nothing hoisted.
+"""How much of a slice is rounding: its numbers against the cost in float64.
 
 The cost in float64 is the very program of the model, run with every float that moves as float64 (`widened`): with its
 own random numbers and constants, and without the roundings of its own, to float16 or bfloat16 on the way. Of such a
-model the floor is that of its stairs, and it is said where they come from.
+model the floor is that of its stairs, and it is said where they come from. Of many images what is affine is hoisted in
+float64 too, and that is compared with the plain cost image by image (`exact`): so a wrong hoist passes nowhere.
 """
 
 import math
@@ -45,11 +46,10 @@ def floor(C, frame, points, values, *, shape=None, count=16, largest=8, first=0)
     floor = max(4 max_i |values_i - C64(P(s_i))|, eps max_i |values_i|)
 
     where i runs over `count` of the slice's own points, over the `largest` with the largest costs and as many that lie
-    farthest from what their neighbours say, C64 is the plain cost in float64, nothing hoisted, and eps is the spacing
-    of the values' type at 1. Why 4: the largest of 16 normal deviates is about 2 standard deviations in size, so
-    the floor is about 8, and the difference of two values, each off by noise, exceeds 8 about once in 10^8 pairs. The
-    second term is the analytic estimate, the rounding of the mean itself, for a slice that agrees with float64 by
-    chance.
+    farthest from what their neighbours say, C64 is the plain cost in float64, and eps is the spacing of the values'
+    type at 1. Why 4: the largest of 16 normal deviates is about 2 standard deviations in size, so the floor is about 8,
+    and the difference of two values, each off by noise, exceeds 8 about once in 10^8 pairs. The second term is the
+    analytic estimate, the rounding of the mean itself, for a slice that agrees with float64 by chance.
 
     What neighbours say is the polynomial through the six nearest along an axis, on lines, however their points lie, and
     on grids. So noise on a short stretch is found wherever the slice is otherwise smooth from point to point; where it
