@@ -2,13 +2,13 @@
 
 Run it with nothing else running. Ways take turns, and each ratio is the median of the turns' ratios.
 
-    python experiments/speed.py --data FOLDER            60,000 MNIST images, about 9 minutes
+    python experiments/speed.py --data FOLDER            60,000 MNIST images, about 8 minutes
     python experiments/speed.py --data FOLDER --peer     and PyTorch: pip install torch loss-landscapes
     python experiments/speed.py                          the embedded digits
 
-Expect, on MNIST and two cores, `slices.evaluate` to be 11 times faster than the jitted cost in `lax.map`, 64 to 69
-times faster than the usual loop in JAX, and 25 times faster than loss-landscapes; a time a point that grows in
-proportion to the images and not with the grid; and for other models gains from 2 (784-512-512-10) to 48 (784-10).
+Expect, on MNIST and two cores, `slices.evaluate` to be 11 to 20 times faster than the jitted cost in `lax.map`, and 63
+to 139 times faster than the usual loop in JAX; derivatives to cost 6 to 9 values; and for other models gains from 1.3
+(a CNN on jax 0.10) to 71 (784-10). How times grow is the question of `growth.py`.
 """
 
 import multiprocessing
