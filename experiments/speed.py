@@ -2,7 +2,7 @@
 
 Run it with nothing else running. Ways take turns, and each ratio is the median of the turns' ratios.
 
-    python experiments/speed.py --data FOLDER            60,000 MNIST images, about 8 minutes
+    python experiments/speed.py --data FOLDER            60,000 MNIST images, about 9 minutes
     python experiments/speed.py --data FOLDER --peer     and PyTorch: pip install torch loss-landscapes
     python experiments/speed.py                          the embedded digits
 
