@@ -261,7 +261,8 @@ def processes(folder):
 def main(case, folder, *joined):
     """Run a case."""
     faulthandler.dump_traceback_later(LIMIT, exit=True)
-    program.LONG = 0  # small as all is, coefficients are kept wherever there is more than one tile
+    if case == "columns":  # small as all is, coefficients are kept wherever there is more than one tile
+        program.LONG = 0
     if joined:
         address, number, process = joined
         jax.distributed.initialize(address, int(number), int(process), coordinator_bind_address=address)
