@@ -11,8 +11,8 @@ import pytest
 from jaxcost import cost, data, descent, network, populations, slices
 from jaxcost.data import Images
 from jaxcost.directions import Frame
+from jaxcost.engine import batching, noise, program
 from jaxcost.engine import exact as wide
-from jaxcost.engine import hoist, noise, program
 from jaxcost.measures import minima
 
 HALF_WIDTHS = [1e-4, 1e-3, 1e-2]
@@ -415,7 +415,7 @@ def test_a_wrong_hoist_is_seen_by_the_floor(C, monkeypatch):
     """Where a nonlinearity is taken for linear, values are wrong, and the floor tells by how much."""
     frame, points = a_plane(C)
     monkeypatch.setattr(program, "LONG", 0)
-    monkeypatch.setitem(hoist.JOINTLY, "logistic", hoist.FIRST)
+    monkeypatch.setitem(batching.JOINTLY, "logistic", batching.FIRST)
     jax.clear_caches()  # of programs of which these are a part
     origin, directions = frame
     wrong = slices.evaluate(C, origin, directions, points)

@@ -34,7 +34,7 @@ def at_once(f, x, *others):
     """By the operation of all images, which must not be left as it is."""
     eqn = next(e for e in jax.make_jaxpr(f)(x[0], *others).eqns if e.primitive.name.startswith(("conv_", "reduce_w")))
     arguments, axes = [jnp.moveaxis(x, 0, -1), *others], [-1, *(None,) * len(others)]
-    assert windows.of_all_images(eqn, arguments, axes) is not None
+    assert windows.pays(eqn, axes)
     (found,) = batching.on_all_images(eqn, arguments, axes)
     return jnp.moveaxis(found, -1, 0)
 
@@ -78,7 +78,5 @@ def test_what_it_does_not_know_is_left_as_it_is():
     )
     for f in (groups, spread):
         eqn = next(e for e in jax.make_jaxpr(f)(x, kernel).eqns if e.primitive.name == "conv_general_dilated")
-        operands = [jnp.ones((*v.aval.shape, N)) for v in eqn.invars[:1]] + [kernel]
-        assert windows.of_all_images(eqn, operands, [-1, None]) is None
-    eqn = jax.make_jaxpr(jnp.sin)(x).eqns[0]
-    assert windows.of_all_images(eqn, [x], [-1]) is None
+        assert not windows.pays(eqn, [-1, None])
+    assert not windows.pays(jax.make_jaxpr(jnp.sin)(x).eqns[0], [-1])

@@ -20,6 +20,15 @@ ELEMENTWISE = {  # in several operands, all of the shape of the result
     "xor", "eq", "ne", "lt", "le", "gt", "ge", "select_n",
 }  # fmt: skip
 
+FIRST, BOTH = slice(1), slice(2)
+JOINTLY = {  # linear in these operands together, were all others constant
+    "add": BOTH, "sub": BOTH, "add_any": BOTH, "pad": BOTH, "neg": FIRST, "div": FIRST, "copy": FIRST, "copy_p": FIRST,
+    "reshape": FIRST, "squeeze": FIRST, "expand_dims": FIRST, "broadcast_in_dim": FIRST, "transpose": FIRST,
+    "reduce_sum": FIRST, "cumsum": FIRST, "rev": FIRST, "slice": FIRST, "dynamic_slice": FIRST, "gather": FIRST,
+    "split": FIRST, "convert_element_type": FIRST, "concatenate": slice(None), "select_n": slice(1, None),
+}  # fmt: skip
+BILINEAR = {"mul", "dot_general", "conv_general_dilated"}  # linear in each of two operands
+
 
 class Operation(NamedTuple):
     """One equation of the flat program; values are numbered, literals are kept as they are."""
@@ -75,9 +84,16 @@ def on_all_images(eqn, arguments, image_axes) -> list:
     if name == "broadcast_in_dim":
         axes = (*params["broadcast_dimensions"], len(shape) - 1)
         return [lax.broadcast_in_dim(image_last(arguments[0], image_axes[0]), shape, axes)]
-    last = [image_last(a, axis) for a, axis in zip(arguments, image_axes, strict=True)]
-    seen = windows.of_all_images(eqn, last, image_axes)
-    return jax.vmap(call, image_axes, -1)(*arguments) if seen is None else [seen]
+    if windows.pays(eqn, image_axes):
+        return [windows.of_all_images(eqn, image_last(arguments[0], image_axes[0]), *arguments[1:])]
+    return jax.vmap(call, image_axes, -1)(*arguments)
+
+
+def linear(eqn, operands) -> bool:
+    """Whether an operation is linear in these of its operands, by their places, together; all others constant."""
+    name, count = eqn.primitive.name, len(eqn.invars)
+    jointly = name in JOINTLY and set(operands) <= set(range(count)[JOINTLY[name]])
+    return jointly or (name in BILINEAR and len(operands) == 1)
 
 
 def bind(eqn, *arguments, **params) -> list:

@@ -68,18 +68,16 @@ def over_blocks(f, images, spread, size, arguments, points=None, own=None) -> An
 
 
 def _over_blocks(f, images, spread, size, arguments, points, own):
-    rest = {"arguments": arguments, "points": points}
-    rest = {name: value for name, value in rest.items() if value is not None}
-    called = lambda part, new, own, rest: f(part, new, *rest.values(), *(() if own is None else (own,)))
+    rest = (arguments,) if points is None else (arguments, points)
     if spread is None:
-        return _scan(called, images, None, size, own, rest)
+        return _scan(f, images, None, size, own, rest)
     split = PartitionSpec("images") if points is None else PartitionSpec("images", "points")
-    of_rest = {"arguments": PartitionSpec(), "points": PartitionSpec("points")}
-    specs = (PartitionSpec("images"), PartitionSpec("images"), {name: of_rest[name] for name in rest})
+    of_rest = (PartitionSpec(), PartitionSpec("points"))[: len(rest)]
+    specs = (PartitionSpec("images"), PartitionSpec("images"), of_rest)
     counts = jnp.array(spread.counts)
 
     def on_device(images, own, rest):
-        return _scan(called, images, counts[jax.lax.axis_index("images")], size, own, rest)
+        return _scan(f, images, counts[jax.lax.axis_index("images")], size, own, rest)
 
     # check_vma: it would ask models to declare what varies over the mesh
     mapped = jax.shard_map(on_device, mesh=spread.mesh, in_specs=specs, out_specs=split, check_vma=False)
@@ -91,18 +89,18 @@ def _scan(f, images, count, size, own, rest):
     n = len(jax.tree.leaves(images)[0])
     blocks = math.ceil(n / min(size, n))
     size = math.ceil(n / blocks)
+    own_of = lambda i: () if own is None else (jax.tree.map(lambda leaf: leaf[i], own),)
 
     def block(i):
         start = jnp.minimum(i * size, n - size)
         part = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size), images)
         index = start + jnp.arange(size)
         new = index >= i * size
-        before = jax.tree.map(lambda leaf: leaf[i], own)
-        return f(part, new if count is None else new & (index < count), before, rest)
+        return f(part, new if count is None else new & (index < count), *rest, *own_of(i))
 
     if blocks == 1:  # no loop: nothing to bound, and XLA sees the images whole
         new = jnp.ones(n, bool) if count is None else jnp.arange(n) < count
-        return jax.tree.map(lambda leaf: leaf[None], f(images, new, jax.tree.map(lambda leaf: leaf[0], own), rest))
+        return jax.tree.map(lambda leaf: leaf[None], f(images, new, *rest, *own_of(0)))
     # without the checkpoint a gradient would keep every block's intermediates, a copy of the images among them
     step = jax.checkpoint(lambda _, i: (None, block(i)), prevent_cse=False)
     return jax.lax.scan(step, None, jnp.arange(blocks))[1]

@@ -16,20 +16,14 @@ import jax
 import jax.numpy as jnp
 
 from jaxcost.engine import sums
-from jaxcost.engine.batching import ELEMENTWISE, Operation, on_all_images
+from jaxcost.engine.batching import BILINEAR, ELEMENTWISE, JOINTLY, Operation, linear, on_all_images
 
-LINEAR = {  # in all operands that move, together
-    "add", "sub", "add_any", "pad", "neg", "copy", "copy_p", "reshape", "squeeze", "expand_dims", "broadcast_in_dim",
-    "transpose", "reduce_sum", "cumsum", "rev", "slice", "split", "convert_element_type", "concatenate", "select_n",
-}  # fmt: skip
-BILINEAR = {"mul", "dot_general", "conv_general_dilated"}
 OTHER = {  # have derivatives of both modes
     "logistic", "tanh", "exp", "exp2", "expm1", "log", "log1p", "sqrt", "rsqrt", "cbrt", "square", "integer_pow", "abs",
     "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "erf", "erfc", "erf_inv",
     "sign", "floor", "ceil", "round", "clamp", "reduce_max", "reduce_min", "custom_jvp_call", "stop_gradient",
-    "dynamic_slice", "gather",
 }  # fmt: skip
-KNOWN = LINEAR | BILINEAR | OTHER | ELEMENTWISE
+KNOWN = {*JOINTLY, *BILINEAR, *ELEMENTWISE, *OTHER}
 
 
 def nested(total, s) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -166,11 +160,10 @@ class _Step(NamedTuple):
 
     def second(self, tangents, of_results, k):
         """What its second derivatives add to the Hessian: pairs of a place in it and an array to be summed."""
-        name = self.op.eqn.primitive.name
-        if name in LINEAR or (name in BILINEAR and len(self.moving) < 2):
+        if linear(self.op.eqn, self.moving):
             return []
         along = [self.of(tangents, i) for i in range(k)]
-        if name in BILINEAR and self.op.inputs[0] != self.op.inputs[1]:
+        if self.op.eqn.primitive.name in BILINEAR and self.op.inputs[0] != self.op.inputs[1]:
             with_image = 0 if self.axes[0] is not None else 1
             put = lambda moves, b: self.active(*((b, moves[1]) if with_image == 0 else (moves[0], b)))
             pull = lambda moves: jax.linear_transpose(partial(put, moves), self.moved[with_image])(of_results)[0]

@@ -19,19 +19,10 @@ import jax.numpy as jnp
 
 from jaxcost import directions as frames
 from jaxcost.engine import derivatives, sums
-from jaxcost.engine.batching import flattened, image_last, on_all_images
+from jaxcost.engine.batching import JOINTLY, flattened, image_last, linear, on_all_images
 
 CONSTANT, AFFINE, GENERAL = "constant", "affine", "general"
 
-# Which operands may be affine, together; all others must be constant.
-FIRST, BOTH = slice(1), slice(2)
-JOINTLY = {
-    "add": BOTH, "sub": BOTH, "add_any": BOTH, "pad": BOTH, "neg": FIRST, "div": FIRST, "copy": FIRST, "copy_p": FIRST,
-    "reshape": FIRST, "squeeze": FIRST, "expand_dims": FIRST, "broadcast_in_dim": FIRST, "transpose": FIRST,
-    "reduce_sum": FIRST, "cumsum": FIRST, "rev": FIRST, "slice": FIRST, "dynamic_slice": FIRST, "gather": FIRST,
-    "split": FIRST, "convert_element_type": FIRST, "concatenate": slice(None), "select_n": slice(1, None),
-}  # fmt: skip
-BILINEAR = {"mul", "dot_general", "conv_general_dilated"}  # linear in each of two operands: one may be affine
 PRODUCT = 1 / 8  # what a multiplication in a matrix product is taken to cost, in elementwise ones: a guess
 
 
@@ -224,9 +215,7 @@ def _word(eqn, kinds):
         return GENERAL  # whole numbers; and a type of few bits, which rounds so much that it makes a staircase
     if name == "gather" and eqn.params["fill_value"] not in (None, 0):
         return GENERAL  # what is filled in is a constant, and not linear in the operand
-    if name in JOINTLY and affine <= set(range(len(kinds))[JOINTLY[name]]):
-        return AFFINE
-    return AFFINE if name in BILINEAR and len(affine) == 1 else GENERAL
+    return AFFINE if linear(eqn, affine) else GENERAL
 
 
 def _work(eqn):

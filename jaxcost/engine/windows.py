@@ -1,6 +1,6 @@
 """Convolutions and pools of all images, with the image axis last, as products and maxima of shifted slices.
 
-On a CPU XLA's own convolutions reach half of the speed of its matrix products, and its pools much less. With slices a
+On a CPU XLA's own convolutions reach half of the speed of its matrix products, and its pools take as long again. So a
 point of a CNN of two layers takes two thirds of the time on jax 0.12. On 0.10 it takes more: there XLA draws what
 comes before into each slice, and no barrier keeps it from that. There, and on other devices, all is left as it is.
 """
@@ -18,26 +18,26 @@ LARGEST = 64  # offsets of a window, each of which is a slice
 PAYS = jax.__version_info__ >= (0, 12)
 
 
-def of_all_images(eqn, arguments, image_axes) -> jax.Array | None:
-    """A convolution or a pool, its operand with the image axis last, as the result's; None if it is neither.
+def pays(eqn, image_axes) -> bool:
+    """Whether an operation is a convolution or a pool that is faster so, here.
 
     Args:
         eqn: the equation, of one image.
-        arguments: its operands, `[..., n]` where there is an image axis.
-        image_axes: None for operands without.
+        image_axes: of its operands, None for those without.
     """
-    if (
-        not PAYS
-        or jax.default_backend() != "cpu"
-        or [axis is None for axis in image_axes] not in ([False], [False, True])
-    ):
-        return None
-    name, params = eqn.primitive.name, eqn.params
-    if name in POOLS and max(params["base_dilation"]) == 1 and math.prod(params["window_dimensions"]) <= LARGEST:
-        return _pooled(POOLS[name], name, arguments[0], params)
-    if name == "conv_general_dilated" and _plain_convolution(eqn):
-        return _convolved(*arguments, params)
-    return None
+    here = PAYS and jax.default_backend() == "cpu"
+    if not here or [axis is None for axis in image_axes] not in ([False], [False, True]):
+        return False
+    params, pools = eqn.params, eqn.primitive.name in POOLS
+    if pools and max(params["base_dilation"]) == 1 and math.prod(params["window_dimensions"]) <= LARGEST:
+        return True
+    return eqn.primitive.name == "conv_general_dilated" and _plain_convolution(eqn)
+
+
+def of_all_images(eqn, x, *kernel) -> jax.Array:
+    """The convolution or the pool of all images, `[..., n]` to `[..., n]`."""
+    name = eqn.primitive.name
+    return _pooled(name, x, eqn.params) if name in POOLS else _convolved(x, *kernel, eqn.params)
 
 
 def _plain_convolution(eqn):
@@ -61,14 +61,14 @@ def _shifted(x, first, window, strides, dilation):
         yield lax.slice(x, start, limit, stride)
 
 
-def _pooled(combine, name, x, params):
+def _pooled(name, x, params):
     """The largest, the least or the sum over each window."""
     least = -jnp.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
     most = jnp.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).max
     empty = {"reduce_window_max": least, "reduce_window_min": most, "reduce_window_sum": 0}[name]
     x = lax.pad(x, jnp.array(empty, x.dtype), [(*of, 0) for of in (*params["padding"], (0, 0))])
     window, strides, dilation = (params[f"window_{of}"] for of in ("dimensions", "strides", "dilation"))
-    return reduce(combine, _shifted(x, 0, window, strides, dilation))
+    return reduce(POOLS[name], _shifted(x, 0, window, strides, dilation))
 
 
 def _convolved(x, kernel, params):
