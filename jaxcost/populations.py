@@ -163,11 +163,7 @@ def _computed(frames, points, name, results, ndim):
 def _judged(C, frames, points, results, **options):
     """The floor of values, or of Hessians: each slice is compared with float64 at some points, together at as many."""
     count, largest = (math.ceil(number / len(frames)) for number in (COMPARED, LARGEST))
-    found = []
-    for i, (frame, of_slice) in enumerate(zip(frames, results, strict=True)):
-        moving, (C_moving, _) = frame.moving(), cost.split(C, frame.origin)
-        options |= {"count": count, "largest": largest, "first": i * count}
-        found.append(noise.compare(C_moving, moving, coordinates.points_on(moving, points), of_slice, **options))
+    found = noise.compare_each(_makers(C, frames), points, results, count=count, largest=largest, **options)
     return float(np.nanmax([noise.judge(found), 0]))
 
 
@@ -296,5 +292,9 @@ def _first(frames):
 def _over_frames(quantity, C, frames, points, memory, progress):
     cost.checked(C)
     points = coordinates.points_on(_first(frames).moving(), points)
-    make = lambda frame: lambda: (cost.split(C, frame.origin)[0], frame.moving())
-    return sweep.over_frames(quantity, list(map(make, frames)), points, memory=memory, progress=progress)
+    return sweep.over_frames(quantity, _makers(C, frames), points, memory=memory, progress=progress)
+
+
+def _makers(C, frames):
+    """Functions that make the cost of each slice, and where it lies, when its turn comes."""
+    return [lambda frame=frame: (cost.split(C, frame.origin)[0], frame.moving()) for frame in frames]

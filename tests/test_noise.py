@@ -438,3 +438,16 @@ def test_an_image_that_is_not_finite_is_the_same_hoisted_or_not(monkeypatch):
         monkeypatch.setattr(program, "LONG", long)
         values[long] = wide.values(C, frame, points)[0]
     np.testing.assert_array_equal(values[0], values[np.inf])
+
+
+def test_slices_compared_together_are_compared_with_their_own_networks():
+    """Each of several slices of another network, noise put into one alone, and that is where it is found."""
+    C = cost.Cost(data.digits()[0][:50])
+    networks = [network.init(key) for key in jax.random.split(jax.random.key(7), 6)]
+    frames = [populations.about(jax.random.split(jax.random.key(8), 1), one)[0].moving() for one in networks]
+    points = np.linspace(-1, 1, 9, dtype=np.float32)[:, None]
+    exactly = np.stack([exact(C, *frame, points) for frame in frames])
+    off = np.zeros_like(exactly)
+    off[4] = 0.01
+    found = noise.compare_each([lambda f=f: (C, f) for f in frames], points, exactly + off, count=1, largest=1)
+    np.testing.assert_allclose([one.floor for one in found], 4 * off.max(1), atol=1e-12)

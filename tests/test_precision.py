@@ -96,7 +96,7 @@ def in_float64(C, params, of):
     model = exact._Model(of, (np.float32,) * (1 + 2 * len(jax.tree.leaves(params))), False)
     with jax.enable_x64(True):
         params = jax.tree.map(lambda leaf: leaf.astype(np.float64), params)
-        return exact._at_each(model, C, params, (params,), np.ones((3, 1)), 4)[0]
+        return exact._at_each(model, C, (params, (params,)), np.ones((3, 1)), 4, 3, False)[0]
 
 
 IN_TURN = lambda f: lambda C, params: asked(f, C, params)

@@ -99,27 +99,73 @@ def curvature_floor(C, frame, points, hessians, *, count=16, largest=8, first=0)
     return judge([compare(C, frame, points, hessians, count=count, largest=largest, first=first)])
 
 
-def compare(C, frame, points, results, *, shape=None, count=16, largest=8, first=0) -> Comparison:
+def compare(C, frame, points, results, **options) -> Comparison:
     """Compare some points of a slice with float64: values `[m]` as `floor` does, Hessians as `curvature_floor`."""
+    (found,) = compare_each([lambda: (C, frame)], points, [results], **options)
+    return found
+
+
+def compare_each(slices, points, results, *, shape=None, count=16, largest=8, first=0) -> list[Comparison]:
+    """`compare` of several slices of one structure, of few points several together.
+
+    Args:
+        slices: functions, each of which makes `(C, frame)` of a slice when its turn comes.
+        points: coordinates, `[m, k]`, the same on each.
+        results: of each slice, `[slices, m]`, or `[slices, m, k, k]`.
+        shape: as of `floor`.
+        count: as of `floor`, for each slice.
+        largest: likewise.
+        first: as of `floor`; the golden sequence goes on from slice to slice.
+    """
     results = np.asarray(results)
-    size, of = (np.abs, exact.values) if results.ndim == 1 else (_spectral_norm, exact.hessians)
-    sizes = size(results)
+    of_values = results.ndim == 2
+    choices = [
+        _choice(points, of_slice, shape, count, largest, first + i * count) for i, of_slice in enumerate(results)
+    ]
+    # one number of points compiles once, and another where there is something else to see
+    most = count + largest * (2 if of_values else 1)
+    most += math.ceil(largest / 2) if any(len(choice.rest) for choice in choices) else 0
+    padded = np.stack([np.pad(one.chosen, (0, most - len(one.chosen)), mode="edge") for one in choices])
+    together = min(max(1, exact.GROUP // most), len(slices)) if of_values else 1
+    found = []
+    for i in range(0, len(slices), together):
+        part = np.minimum(i + np.arange(together), len(slices) - 1)  # the last again and again: one program for all
+        made, at = [slices[j]() for j in part], points[padded[part]]
+        wide = exact.values_of_each(made, at) if of_values else [exact.hessians(*made[0], at[0])]
+        of = zip(choices[i : i + together], results[i : i + together], wide, strict=False)
+        found += [_compared(choice, of_slice, *told) for choice, of_slice, told in of]
+    return found
+
+
+class _Choice(NamedTuple):
+    """Positions of points to compare, of those among them that are not finite, and of all such in the slice."""
+
+    chosen: np.ndarray
+    some: np.ndarray
+    rest: np.ndarray
+
+
+def _choice(points, results, shape, count, largest, first):
+    sizes = _sizes(results)
     finite, rest = np.flatnonzero(np.isfinite(sizes)), np.flatnonzero(~np.isfinite(sizes))
     golden = (math.sqrt(5) - 1) / 2
     evenly = finite[((first + np.arange(min(count, len(finite)))) * golden % 1 * len(finite)).astype(int)]
     highest = finite[np.argsort(sizes[finite])[-largest:]]
     uneven = _uneven(points, results, shape, largest) if results.ndim == 1 else []
     some = rest[np.linspace(0, len(rest) - 1, min(len(rest), math.ceil(largest / 2))).astype(int)]
-    chosen = np.unique([*evenly, *highest, *uneven, *some]).astype(int)
-    # one number of points compiles once, and another where there is something else to see
-    most = count + largest * (2 if results.ndim == 1 else 1) + (math.ceil(largest / 2) if len(rest) else 0)
-    wide, notes = of(C, frame, points[np.pad(chosen, (0, most - len(chosen)), mode="edge")])
-    wide = wide[: len(chosen)]
+    return _Choice(np.unique([*evenly, *highest, *uneven, *some]).astype(int), some, rest)
+
+
+def _compared(choice, results, wide, notes):
+    """What float64 shows of the points that were chosen."""
+    chosen, some, rest = choice
+    sizes, wide = _sizes(results), wide[: len(chosen)]
+    finite = np.flatnonzero(np.isfinite(sizes))
     with np.errstate(invalid="ignore"):  # infinity less infinity
-        error = size(results[chosen] - wide)
+        error = _sizes(results[chosen] - wide)
     largest_error = error[np.isfinite(error)].max(initial=0)
     least = np.finfo(results.dtype).eps * sizes[finite].max(initial=0)
-    known = np.isfinite(size(wide))
+    known = np.isfinite(_sizes(wide))
     return Comparison(
         floor=float(max(4 * largest_error, least)) if len(finite) else math.nan,
         notes=notes,
@@ -128,6 +174,11 @@ def compare(C, frame, points, results, *, shape=None, count=16, largest=8, first
         by_rounding=int(known[np.isin(chosen, some)].sum()) if len(some) else 0,
         hidden=int((~known)[np.isin(chosen, finite)].sum()),
     )
+
+
+def _sizes(results):
+    """How large each value is, and each matrix."""
+    return np.abs(results) if results.ndim == 1 else _spectral_norm(results)
 
 
 def judge(found) -> float:
