@@ -21,9 +21,11 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     engine.blocks          a function of images over all of them: blocks, devices, precision
     engine.windows         convolutions and pools of all images, of slices
     engine.batching        one operation of a traced program on all images
+    engine.affine          which values of a program are affine in the parameters, and where it is cut
     engine.widened         a traced program, run with every float as float64
     engine.sums            sums over images, exact and fast
     engine.derivatives     value, gradient and Hessian of a sum in one pass
+    engine.composed        a function of all images as a rest of something affine
     engine.hoist           what is affine along a slice is computed once
     engine.archive         an .npz written whole, and read without trusting it
     engine.kinds           the NamedTuples that a file may name
@@ -39,6 +41,8 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     engine.noise           how much of a slice is rounding
     engine.watched         what training records
     engine.trained         what training starts from, and leaves
+    engine.products        products of the second derivatives of C with directions
+    engine.dense           the whole matrix of these second derivatives
     cost                   C(w, b), accuracy, the distance of outputs
     devices                images, points or networks over the devices of a mesh
     descent                gradient, downhill, training in a scan, ensembles

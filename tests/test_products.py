@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from jaxcost import cost, descent, directions, network
+from jaxcost import cost, data, descent, directions, losses, network
 from jaxcost.curvature import products
 from jaxcost.data import Images
+from jaxcost.engine import dense as engine_dense
+from jaxcost.engine import products as engine
 from jaxcost.engine import trees
 
 
@@ -38,6 +40,81 @@ def test_a_product_is_that_of_the_dense_hessian(block, x64):
     together = products.hvps(C, params, jax.vmap(unravel)(vs))
     assert [leaf.shape for leaf in jax.tree.leaves(together)] == [(3, *leaf.shape) for leaf in jax.tree.leaves(params)]
     np.testing.assert_allclose(jax.vmap(lambda v: ravel_pytree(v)[0])(together), vs @ H, rtol=1e-10, atol=1e-13)
+
+
+def gauss_newton(C, params):
+    """1/n sum J'HJ from the Jacobian of the outputs of each image and the Hessian of its loss, by autodiff."""
+    flat, unravel = ravel_pytree(params)
+
+    def of_one(x, y):
+        outputs = lambda flat: C.f(x, *unravel(flat))
+        J = jax.jacrev(outputs)(flat)
+        return J.T @ jax.hessian(C.loss)(outputs(flat), y) @ J
+
+    return np.asarray(jax.jit(lambda: jax.vmap(of_one)(C.images.x, C.images.y).mean(0))())
+
+
+OTHERS = {  # each a network, and parameters
+    "transposed weights": (lambda x, w, u: jnp.tanh(jnp.tanh(x @ w) @ u), [(4, 5), (5, 3)]),
+    "weights used twice": (lambda x, w: jnp.tanh(w @ jnp.tanh(w @ x))[:3], [(4, 4)]),
+    "two layers see the image": (lambda x, w, u: jnp.tanh(w @ x) * jnp.sin(x @ u), [(3, 4), (4, 3)]),
+    "two images of one": (lambda x, w: jnp.tanh(w @ x[:2]) + w @ x[2:], [(3, 2)]),
+    "linear": (lambda x, w, b: w @ x + b, [(3, 4), (3,)]),
+    "scaled": (lambda x, w, s: jnp.tanh((s * w) @ (x - 0.5)), [(3, 4), ()]),
+    "no image": (lambda x, w: jnp.tanh(w[0]) * w[1], [(2, 3)]),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "loss"),
+    [(name, losses.quadratic) for name in OTHERS] + [("transposed weights", losses.softmax_cross_entropy)],
+)
+def test_both_matrices_and_their_products_are_those_of_autodiff(name, loss, x64):
+    f, shapes = OTHERS[name]
+    C, _ = problem(jnp.float64, block=4)
+    C = cost.Cost(C.images, f, loss, block=4)
+    keys = jax.random.split(jax.random.key(3), len(shapes))
+    params = tuple(jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True))
+    H, unravel = dense(C, params)
+    vs = np.random.default_rng(0).normal(size=(2, len(H)))
+    for whole, together, expected in (
+        (products.hessian, products.hvps, H),
+        (products.ggn, products.ggn_vps, gauss_newton(C, params)),
+    ):
+        found = whole(C, params, progress=False)
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+        assert (found == found.T).all()
+        flat = jax.vmap(lambda v: ravel_pytree(v)[0])(together(C, params, jax.vmap(unravel)(vs)))
+        np.testing.assert_allclose(flat, vs @ expected, rtol=1e-9, atol=1e-12)
+
+
+def test_chunks_change_nothing_but_rounding(monkeypatch, x64):
+    """Of 11 images 3 at a time, of which one is seen twice; and columns of blocks that do not divide the weights."""
+    C, params = problem(jnp.float64)
+    expected = [f(C, params, progress=False) for f in (products.hessian, products.ggn)]
+    monkeypatch.setattr(engine, "CHUNK", 3)
+    monkeypatch.setattr(engine_dense, "SMALLEST", 1)
+    jax.clear_caches()
+    for f, whole in zip((products.hessian, products.ggn), expected, strict=True):
+        found = f(C, params, progress=False)
+        np.testing.assert_allclose(found, whole, rtol=1e-11, atol=1e-14)
+        assert (found == found.T).all()
+    jax.clear_caches()
+
+
+@pytest.mark.slow
+def test_the_dense_matrices_of_the_home_network_are_their_products():
+    """13,002 columns over real digits: 50 random products, by plain forward mode over reverse mode in float64."""
+    C, params = cost.Cost(data.digits()[0][:2000]), network.init(jax.random.key(0))
+    vs = np.random.default_rng(0).normal(size=(50, network.size(params)))
+    with jax.enable_x64(True):
+        C64, params64 = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), (C, params))
+        _, unravel64 = ravel_pytree(params64)
+        along = lambda v: jax.jvp(lambda p: jax.grad(lambda q: C64(*q))(p), (params64,), (unravel64(v),))[1]
+        exact = np.asarray(jax.jit(lambda vs: jax.lax.map(lambda v: ravel_pytree(along(v))[0], vs))(vs))
+    H = products.hessian(C, params, progress=False)
+    assert (H == H.T).all()
+    assert np.abs(vs @ H - exact).max() < 1e-5 * np.abs(exact).max()
 
 
 def test_it_is_how_the_gradient_changes_along_the_direction(x64):

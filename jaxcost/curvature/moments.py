@@ -3,13 +3,11 @@
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 
 from jaxcost import checks, cost
 from jaxcost.curvature import products
-from jaxcost.engine import bars, trees
+from jaxcost.engine import bars, dense, trees
 
 
 class Moments(NamedTuple):
@@ -72,10 +70,13 @@ def moments(C, params, *, columns=128, progress=True) -> Moments:
     return Moments(n, trace, squares)
 
 
-@jax.jit(static_argnames="columns")
 def _of_columns(C, params, first, columns):
-    flat, unravel = ravel_pytree(params)
-    units = jax.nn.one_hot(first + jnp.arange(columns), flat.size, dtype=flat.dtype)  # past the last column: zeros
-    column = lambda unit: ravel_pytree(trees.moving(products.hvp(C, params, unravel(unit))))[0]
-    found = jax.vmap(column)(units)
-    return (found * units).sum(), (found * found).sum()
+    """What some columns add to the trace and to the squares; past the last one there are zeros."""
+    units = dense.units(params, first + np.arange(columns))
+    found = products.hvps(C, params, units)
+    return [sum(map(_product, *map(jax.tree.leaves, pair))) for pair in ((found, units), (found, found))]
+
+
+@jax.jit
+def _product(a, b):
+    return (a * b).sum()

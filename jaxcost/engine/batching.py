@@ -89,6 +89,30 @@ def on_all_images(eqn, arguments, image_axes) -> list:
     return jax.vmap(call, image_axes, -1)(*arguments)
 
 
+def run(program, values, axes) -> None:
+    """All operations of a program on all images.
+
+    Args:
+        program: the operations.
+        values: by number, of what they begin with; what they make is filled in.
+        axes: the image axes of those values that have one, by number; -1 is filled in.
+    """
+    for op in program:
+        arguments = [values[v] if isinstance(v, int) else v.val for v in op.inputs]
+        image_axes = [axes.get(v) if isinstance(v, int) else None for v in op.inputs]
+        values |= dict(zip(op.outputs, on_all_images(op.eqn, arguments, image_axes), strict=True))
+        if any(axis is not None for axis in image_axes):
+            axes |= dict.fromkeys(op.outputs, -1)
+
+
+def of_all(values, axes, v, n) -> jax.Array:
+    """A result of a program that was `run` on n images, a number or a literal, the image axis last."""
+    if isinstance(v, int) and axes.get(v) is not None:
+        return image_last(values[v], axes[v])
+    value = values[v] if isinstance(v, int) else jnp.asarray(v.val)
+    return jnp.broadcast_to(value[..., None], (*value.shape, n))
+
+
 def linear(eqn, operands) -> bool:
     """Whether an operation is linear in these of its operands, by their places, together; all others constant."""
     name, count = eqn.primitive.name, len(eqn.invars)

@@ -67,25 +67,35 @@ def over_blocks(f, images, spread, size, arguments, points=None, own=None) -> An
         return _over_blocks(f, images, spread, size, arguments, points, own)
 
 
-def _over_blocks(f, images, spread, size, arguments, points, own):
-    rest = (arguments,) if points is None else (arguments, points)
+def sum_over_blocks(f, images, spread, size, arguments) -> Any:
+    """The sum of `f(block of images, new, arguments)` over blocks, whole on every device; args as of `over_blocks`.
+
+    The program holds one block's results, and not those of all.
+    """
+    with jax.default_matmul_precision(PRECISION):
+        total = _over_blocks(f, images, spread, size, arguments, None, None, scan=_sum)
+        return replicated(jax.tree.map(lambda leaf: leaf.sum(0), total), spread)
+
+
+def _over_blocks(f, images, spread, size, arguments, points, own, scan=None):
+    scan, rest = scan or _stack, (arguments,) if points is None else (arguments, points)
     if spread is None:
-        return _scan(f, images, None, size, own, rest)
+        return scan(*_cut(f, images, None, size, own, rest))
     split = PartitionSpec("images") if points is None else PartitionSpec("images", "points")
     of_rest = (PartitionSpec(), PartitionSpec("points"))[: len(rest)]
     specs = (PartitionSpec("images"), PartitionSpec("images"), of_rest)
     counts = jnp.array(spread.counts)
 
     def on_device(images, own, rest):
-        return _scan(f, images, counts[jax.lax.axis_index("images")], size, own, rest)
+        return scan(*_cut(f, images, counts[jax.lax.axis_index("images")], size, own, rest))
 
     # check_vma: it would ask models to declare what varies over the mesh
     mapped = jax.shard_map(on_device, mesh=spread.mesh, in_specs=specs, out_specs=split, check_vma=False)
     return mapped(images, own, rest)
 
 
-def _scan(f, images, count, size, own, rest):
-    """The blocks of one device, of whose images the first `count` are its own; None for all."""
+def _cut(f, images, count, size, own, rest):
+    """How many blocks one device has, and f of one of them; the first `count` images are its own, None for all."""
     n = len(jax.tree.leaves(images)[0])
     blocks = math.ceil(n / min(size, n))
     size = math.ceil(n / blocks)
@@ -98,12 +108,29 @@ def _scan(f, images, count, size, own, rest):
         new = index >= i * size
         return f(part, new if count is None else new & (index < count), *rest, *own_of(i))
 
-    if blocks == 1:  # no loop: nothing to bound, and XLA sees the images whole
+    def only():  # no loop: nothing to bound, and XLA sees the images whole
         new = jnp.ones(n, bool) if count is None else jnp.arange(n) < count
-        return jax.tree.map(lambda leaf: leaf[None], f(images, new, *rest, *own_of(0)))
+        return f(images, new, *rest, *own_of(0))
+
+    return blocks, lambda i: only() if blocks == 1 else block(i)
+
+
+def _stack(blocks, block):
+    """The results of all blocks, along a new first axis."""
+    if blocks == 1:
+        return jax.tree.map(lambda leaf: leaf[None], block(0))
     # without the checkpoint a gradient would keep every block's intermediates, a copy of the images among them
     step = jax.checkpoint(lambda _, i: (None, block(i)), prevent_cse=False)
     return jax.lax.scan(step, None, jnp.arange(blocks))[1]
+
+
+def _sum(blocks, block):
+    """Their sum, along a first axis of length 1."""
+    if blocks == 1:
+        return jax.tree.map(lambda leaf: leaf[None], block(0))
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(block, 0))
+    total = jax.lax.fori_loop(0, blocks, lambda i, total: jax.tree.map(jnp.add, total, block(i)), zeros)
+    return jax.tree.map(lambda leaf: leaf[None], total)
 
 
 def in_order(stacked, images, spread) -> jax.Array:

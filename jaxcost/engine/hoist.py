@@ -9,7 +9,6 @@ and leaves a residual that begins at the first nonlinearity.
 The residual is evaluated operation by operation with the image axis LAST (`batching`).
 """
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -18,19 +17,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxcost import directions as frames
-from jaxcost.engine import derivatives, sums
-from jaxcost.engine.batching import JOINTLY, flattened, image_last, linear, on_all_images
-
-CONSTANT, AFFINE, GENERAL = "constant", "affine", "general"
-
-PRODUCT = 1 / 8  # what a multiplication in a matrix product is taken to cost, in elementwise ones: a guess
-
-
-class Kind(NamedTuple):
-    """What is known of a value before any number is: one of the three words, and whether it has an image axis."""
-
-    word: str
-    batched: bool
+from jaxcost.engine import affine, derivatives, sums
+from jaxcost.engine.affine import AFFINE
+from jaxcost.engine.batching import run
 
 
 class Residual(NamedTuple):
@@ -78,37 +67,21 @@ def split(f, origin, directions, data, *, plainly=False) -> tuple[object, Residu
         >>> bool(jnp.allclose(residual.each(s, coefficients), jax.vmap(lambda x: f(x, w[0] + 2 * u[0]))(x)))
         True
     """
-    one = jax.tree.map(lambda leaf: leaf[0], data)
-    closed, shapes = jax.make_jaxpr(f, return_shape=True)(one, *origin)
-    structure = jax.tree.structure(shapes)
-    plain = (origin, directions, data), _residual(partial(_plain, f), structure)
-    if plainly or closed.effects:  # prints and callbacks must happen as the model says
-        return plain
-    program, inputs, outputs = flattened(closed)
-    n_data = len(jax.tree.leaves(data))
-    kinds = {v: Kind(CONSTANT, True) for v in inputs[:n_data]}
-    kinds |= {v: Kind(AFFINE, False) for v in inputs[n_data:]}
-    later = _classify(program, outputs, kinds, len(directions))
-    needed = {v for values in (outputs, *(op.inputs for op in later)) for v in values if isinstance(v, int)}
-    needed -= {v for op in later for v in op.outputs}
-    if not any(kinds[v] == Kind(AFFINE, True) for v in needed):
-        return plain
-
-    values = dict(zip(inputs[:n_data], jax.tree.leaves(data), strict=True))
-    axes = dict.fromkeys(inputs[:n_data], 0)  # where the image axis stands; values made here have it last
+    found = None if plainly else affine.cut(f, origin, data, len(directions))
+    if found is None:
+        one = jax.tree.map(lambda leaf: leaf[0], data)
+        structure = jax.tree.structure(jax.eval_shape(f, one, *origin))
+        return (origin, directions, data), _residual(partial(_plain, f), structure)
     stacks = [jnp.stack(leaves) for leaves in zip(*map(jax.tree.leaves, (origin, *directions)), strict=True)]
-    values |= dict(zip(inputs[n_data:], stacks, strict=True))
-    for op in program:
-        if kinds[op.outputs[0]].word != GENERAL:
-            _execute(op, values, axes, kinds)
-    frontier = {v: image_last(values[v], axes.get(v)) for v in sorted(needed)}
-    n = len(jax.tree.leaves(data)[0])
-    rest = partial(_evaluated, later, outputs, {v: kinds[v] for v in frontier}, n)
-    largest = _largest([c for v, c in frontier.items() if kinds[v].word == AFFINE and v not in inputs])
-    residual = _residual(lambda s, coefficients: rest(s, coefficients["values"]), structure)._replace(sound=_sound)
-    if len(outputs) == 1 and kinds.get(outputs[0], Kind(CONSTANT, False)).batched and derivatives.known(later):
-        at_once = partial(_derived, later, outputs, {v: kinds[v] for v in frontier})
-        residual = residual._replace(derivatives=at_once)
+    frontier = affine.coefficients(found, stacks, data)
+    n, kinds = len(jax.tree.leaves(data)[0]), {v: found.kinds[v] for v in frontier}
+    rest = partial(_evaluated, found.later, found.outputs, kinds, n)
+    largest = _largest([c for v, c in frontier.items() if kinds[v].word == AFFINE and v not in found.params])
+    residual = _residual(lambda s, coefficients: rest(s, coefficients["values"]), found.structure)
+    residual = residual._replace(sound=_sound)
+    one_number = len(found.outputs) == 1 and isinstance(found.outputs[0], int)
+    if one_number and found.kinds[found.outputs[0]].batched and derivatives.known(found.later):
+        residual = residual._replace(derivatives=partial(_derived, found.later, found.outputs, kinds))
     return {"values": frontier, "largest": largest}, residual._replace(hoisted=True)
 
 
@@ -150,12 +123,7 @@ def _evaluated(later, outputs, kinds, n, s, coefficients):
     later, outputs = sums.without_last(later, outputs)
     values = {v: frames.moved_leaf(s, c) if kinds[v].word == AFFINE else c for v, c in coefficients.items()}
     axes = {v: -1 for v in kinds if kinds[v].batched}
-    for op in later:
-        batched = any(axes.get(v) is not None for v in op.inputs if isinstance(v, int))
-        arguments = [values[v] if isinstance(v, int) else v.val for v in op.inputs]
-        image_axes = [axes.get(v) if isinstance(v, int) else None for v in op.inputs]
-        for v, value in zip(op.outputs, on_all_images(op.eqn, arguments, image_axes), strict=True):
-            values[v], axes[v] = value, -1 if batched else None
+    run(later, values, axes)
     found = [(values[v], axes.get(v)) if isinstance(v, int) else (jnp.asarray(v.val), None) for v in outputs]
     for_all = lambda value: jnp.broadcast_to(value.sum() if value.ndim else value, n)
     return [value if axis is not None else for_all(value) for value, axis in found]
@@ -170,95 +138,3 @@ def _derived(later, outputs, kinds, s, coefficients, counted):
     axes = {v: -1 for v in kinds if kinds[v].batched}
     later, (output,) = sums.without_last(later, outputs)
     return derivatives.in_one_pass(later, output, values, tangents, axes, counted)
-
-
-# -- the program ----------------------------------------------------------------------------------------
-
-
-def _classify(program, outputs, kinds, k):
-    """Fill in `kinds` and return the operations left for the residual.
-
-    An affine value with an image axis costs k + 1 numbers an element to carry to every point. It is carried
-    only where computing it again from what it is made of would cost more.
-    """
-    again = {}  # the cheaper of carrying and computing again, for each affine value with an image axis
-    recomputed = set()
-    for op in program:
-        of = [kinds[v] if isinstance(v, int) else Kind(CONSTANT, False) for v in op.inputs]
-        kind = Kind(_word(op.eqn, of), any(kind.batched for kind in of))
-        for v, var in zip(op.outputs, op.eqn.outvars, strict=True):
-            kinds[v] = kind
-            if kind == Kind(AFFINE, True):
-                carry = (k + 1) * var.aval.size
-                compute = _work(op.eqn) + sum(again.get(v, 0) for v in op.inputs if isinstance(v, int))
-                again[v] = min(carry, compute)
-                if compute <= carry:
-                    recomputed.add(id(op))
-    wanted, later = {v for v in outputs if isinstance(v, int)}, []
-    for op in reversed(program):
-        if wanted & set(op.outputs) and (kinds[op.outputs[0]].word == GENERAL or id(op) in recomputed):
-            later.append(op)
-            wanted |= {v for v in op.inputs if isinstance(v, int)}
-    return later[::-1]
-
-
-def _word(eqn, kinds):
-    """Constant, affine or general: what the operation makes of operands of these kinds."""
-    affine = {i for i, kind in enumerate(kinds) if kind.word == AFFINE}
-    if not affine:
-        return GENERAL if any(kind.word == GENERAL for kind in kinds) else CONSTANT
-    if any(kind.word == GENERAL for kind in kinds):
-        return GENERAL
-    name = eqn.primitive.name
-    read = [eqn.invars[i] for i in affine]
-    if any(not jnp.issubdtype(v.aval.dtype, jnp.floating) or v.aval.dtype.itemsize < 4 for v in (*read, *eqn.outvars)):
-        return GENERAL  # whole numbers; and a type of few bits, which rounds so much that it makes a staircase
-    if name == "gather" and eqn.params["fill_value"] not in (None, 0):
-        return GENERAL  # what is filled in is a constant, and not linear in the operand
-    return AFFINE if linear(eqn, affine) else GENERAL
-
-
-def _work(eqn):
-    """Work of one operation for one image, in elementwise multiplications."""
-    size = max(v.aval.size for v in eqn.outvars)
-    if eqn.primitive.name == "dot_general":
-        (contracted, _), _ = eqn.params["dimension_numbers"]
-        return size * (1 + PRODUCT * math.prod(eqn.invars[0].aval.shape[i] for i in contracted))
-    if eqn.primitive.name == "conv_general_dilated":
-        kernel = eqn.invars[1].aval
-        to = kernel.shape[eqn.params["dimension_numbers"].rhs_spec[0]]
-        return size * (1 + PRODUCT * kernel.size / to)
-    return max(size, *(v.aval.size for v in eqn.invars))
-
-
-def _execute(op, values, axes, kinds):
-    """Compute one constant or affine value; affine ones are stacks `[k + 1, ...]` of their coefficients."""
-    arguments = [values[v] if isinstance(v, int) else v.val for v in op.inputs]
-    image_axes = [axes.get(v) if isinstance(v, int) else None for v in op.inputs]
-    call = lambda *arguments: on_all_images(op.eqn, arguments, image_axes)
-    if kinds[op.outputs[0]].word == AFFINE:
-        arguments, stacked = _stacks(op, arguments, kinds)
-        call = jax.vmap(call, stacked)
-    for v, value in zip(op.outputs, call(*arguments), strict=True):
-        values[v] = value
-        if kinds[v].batched:
-            axes[v] = -1
-
-
-def _stacks(op, arguments, kinds):
-    """The operands, and for vmap which of them are stacks.
-
-    A constant that is added to something affine is itself affine, with coefficients c, 0, ..., 0.
-    """
-    affine = [isinstance(v, int) and kinds[v].word == AFFINE for v in op.inputs]
-    depth = next(len(a) for a, yes in zip(arguments, affine, strict=True) if yes)
-    name = op.eqn.primitive.name
-    jointly = range(len(arguments))[JOINTLY[name]] if name in JOINTLY else ()
-    out = []
-    for i, (argument, yes) in enumerate(zip(arguments, affine, strict=True)):
-        if not yes and i in jointly:
-            argument = jnp.asarray(argument)
-            argument = jnp.concatenate([argument[None], jnp.zeros((depth - 1, *argument.shape), argument.dtype)])
-            affine[i] = True
-        out.append(argument)
-    return out, [0 if yes else None for yes in affine]
