@@ -12,7 +12,7 @@ minutes with --repeats 3 --seconds 5, where in its three turns it lay:
 - against the points of a grid: p about 0 (-0.12 to -0.08). A small grid is dearer, since it pays for its coefficients.
 - against images: p about 1 (0.90 to 0.92): less, since a point costs something whatever their number.
 - against the width of 784-w-w-10: p between 1 and 2 (1.62 to 1.68). The first layer is hoisted. What is left an image,
-  w (w + 10) multiplications and 2 w + 10 sigmoids, grows with w where it is small, and with its square where it is large.
+  w (w + 10) multiplications and 2 w + 10 sigmoids, grows with w where it is small, with its square where it is large.
 - against directions: p well below 1 (0.11 to 0.18). Each adds one multiplication a neuron of the first layer and image.
 - against simulated devices: p about 0 or a little below (-0.12 to 0). All of them, and processes, share the cores of
   this machine, which one device uses already for what is large enough to be shared out.
