@@ -27,7 +27,7 @@ import optax
 from common import like, setting
 
 from jaxcost import cost, descent, directions, network, populations, resampling, results
-from jaxcost.curvature import eigenvalues, moments
+from jaxcost.curvature import lanczos, moments
 
 SOURCE = "Böttcher & Wheeler 2022"
 
@@ -110,9 +110,9 @@ def curvatures(keys, C, params, compared):
         exact = in_planes(as_float64(C), as_float64(frames[:compared]))
     floor = float(4 * np.abs(hessians[:compared] - exact).max())
     here, whole = (float(C(*params)), float(descent.gradient_norm(C, params))), moments.moments(C, params)
-    ends = eigenvalues.extremes(C, params)
+    ends = lanczos.top_eigenpairs(keys[0], C, params, 2, which="ends")
     curved = np.diagonal(hessians, axis1=1, axis2=2).ravel(), np.linalg.eigvalsh(hessians)
-    return Curvatures(*here, *curved, floor, whole.mean, whole.deviation, ends.values, ends.residuals)
+    return Curvatures(*here, *curved, floor, whole.mean, whole.deviation, ends.values[::-1], ends.residuals[::-1])
 
 
 @jax.jit

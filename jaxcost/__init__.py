@@ -60,9 +60,13 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     measures.newton        Newton's steps from many points at once
     measures.critical      critical points of C on a slice; which minima of a grid are minima of C
     measures.nulls         the same measures of a bowl, of random surfaces and random walks
-    curvature.products     products of the Hessian with directions
+    curvature.products     products of the Hessian and the Gauss-Newton matrix with directions; both whole
     curvature.moments      trace and Frobenius norm of the Hessian, exactly
-    curvature.eigenvalues  its lowest and highest eigenvalue
+    curvature.estimates    these and its diagonal, from random probes
+    curvature.lanczos      eigenpairs at the ends of its spectrum
+    curvature.density      how many of its eigenvalues lie where
+    curvature.sharpness    how much C rises around a minimum
+    curvature.convexity    where on a slice C is convex
     plot                   figures, drawn on given axes
 """
 

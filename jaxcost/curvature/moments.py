@@ -51,6 +51,7 @@ def moments(C, params, *, columns=128, progress=True) -> Moments:
         ValueError: C is no cost of some images, nothing moves in the parameters, or `columns` is no positive number.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> from jaxcost import data
         >>> C = cost.Cost(data.digits()[1], f=lambda x, p: p, loss=lambda a, y: 3 * a[0] ** 2 + a[0] * a[1])
         >>> found = moments(C, (jnp.ones(2),))  # H = [[6, 1], [1, 0]]

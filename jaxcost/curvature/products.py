@@ -10,9 +10,12 @@ All are over all images, on the parameter tree, for any model. Reading the image
 directions together cost about half as much each as one alone (784-16-16-10).
 """
 
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxcost import cost
@@ -149,6 +152,49 @@ def ggn(C, params, *, progress=True) -> np.ndarray:
         [[72.0, 0.0], [0.0, 0.0]]
     """
     return _whole(engine.GGN, C, params, progress)
+
+
+def on_arrays(C, params, product=hvps) -> tuple[Callable, int, Callable]:
+    """Products as a function of flat directions, as what knows nothing of trees takes it.
+
+    Args:
+        C: a `cost.Cost`.
+        params: a tuple of C's arguments.
+        product: `hvps`, or `ggn_vps`.
+
+    Returns:
+        `(of_arrays, n, unravel)`: from directions `[k, n]` to products `[k, n]`, numpy arrays in float64, of the n
+        numbers that move, in the order of `hessian`; and from such arrays to directions, leaves `[k, ...]`.
+
+    Raises:
+        ValueError: nothing moves in the parameters; and when it is called, if a product is not finite.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxcost import data
+        >>> C = cost.Cost(data.digits()[1], f=lambda x, p: p, loss=lambda a, y: 3 * a[0] ** 2 + a[0] * a[1])
+        >>> of_arrays, n, _ = on_arrays(C, (jnp.ones(2),))
+        >>> of_arrays(np.eye(n)).round(4).tolist()
+        [[6.0, 1.0], [1.0, 0.0]]
+    """
+    C, moving = cost.split(C, params)
+    _, fixed = trees.some(params, "the parameters")
+    leaves, structure = jax.tree.flatten(moving)
+    starts = np.cumsum([0, *(leaf.size for leaf in leaves)])
+
+    def directions(arrays):
+        parts = [arrays[:, i:j] for i, j in itertools.pairwise(starts)]
+        shaped = zip(parts, leaves, strict=True)
+        return structure.unflatten([jnp.asarray(a.reshape(-1, *leaf.shape), leaf.dtype) for a, leaf in shaped])
+
+    def of_arrays(arrays):
+        found = jax.tree.leaves(product(C, moving, directions(np.asarray(arrays))))
+        flat = np.concatenate([np.asarray(leaf, np.float64).reshape(len(arrays), -1) for leaf in found], 1)
+        if not np.isfinite(flat).all():
+            raise ValueError("a product is not finite at these parameters, expected some where C is smooth")
+        return flat
+
+    return of_arrays, int(starts[-1]), lambda arrays: trees.join(fixed and fixed.zeros(), directions(arrays))
 
 
 def _whole(kind, C, params, progress):
