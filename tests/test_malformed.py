@@ -37,6 +37,7 @@ from jaxcost import (
     statistics,
     tails,
 )
+from jaxcost.curvature import density, lanczos
 from jaxcost.engine import bars, coordinates, trees
 from jaxcost.measures import bumpiness, minima
 from jaxcost.measures import images as images_of
@@ -82,6 +83,8 @@ def things():
         plane=plane, line=line, frames=frames, path=stacked(*networks), starts=starts, sgd=sgd, run=run, many=many,
         population=population, measures=bumpiness.Measures(*np.ones((15, 2))),
         minima=minima.local_minima(plane.values, plane.floor),
+        pairs=lanczos.Eigenpairs(np.ones(2), starts, np.ones(2), np.ones(2), 3),
+        density=density.Density(np.ones((2, 3)), np.ones((2, 3)) / 3, 0.1, 43),
     )  # fmt: skip
 
 
@@ -92,6 +95,9 @@ def write(folder):
         images.write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, n, 1, 6) + bytes(range(6 * n)))
         labels.write_bytes(struct.pack(">4BI", 0, 0, 8, 1, n) + bytes(range(n)))
     results.save(folder / "saved.npz", things().params)
+
+
+EXTREME = functools.partial(lanczos.extreme, lambda v: v @ np.diag([1.0, 2.0, 3.0]), rng=np.random.default_rng(0))
 
 
 def calls(folder):
@@ -262,8 +268,27 @@ def calls(folder):
         ("measures.nulls.path_walks", of(path=t.path, k=3)),
         ("curvature.products.hvp", of(C=C, params=params, v=v)),
         ("curvature.products.hvps", of(C=C, params=params, vs=t.starts)),
+        ("curvature.products.ggn_vp", of(C=C, params=params, v=v)),
+        ("curvature.products.ggn_vps", of(C=C, params=params, vs=t.starts)),
+        ("curvature.products.hessian", of(C=C, params=params, progress=False)),
+        ("curvature.products.ggn", of(C=C, params=params, progress=False)),
+        ("curvature.products.on_arrays", of(C=C, params=params)),
         ("curvature.moments.moments", of(C=C, params=params, columns=50, progress=False)),
-        ("curvature.eigenvalues.extremes", of(C=C, params=params, tolerance=1e-3)),
+        ("curvature.lanczos.top_eigenpairs", of(key=key, C=C, params=params, k=2, which="ends", tolerance=1e-3)),
+        ("curvature.lanczos.top_eigenpairs more", of(key=key, C=C, params=params, k=2, basis=9, most=20)),
+        ("curvature.lanczos.tridiagonal", of(product=lambda v: np.eye(3)[:1] * v, starts=np.ones((1, 3)), steps=2)),
+        ("curvature.lanczos.share", of(direction=v, vectors=t.starts)),
+        ("curvature.lanczos.extreme", of(n=3, k=1, which="lowest", tolerance=0.1, basis=2, most=9), EXTREME),
+        ("curvature.lanczos.Eigenpairs.direction", of(i=0), t.pairs.direction),
+        ("curvature.density.spectral_density", of(key=key, C=C, params=params, steps=2, probes=2, width=0.1)),
+        ("curvature.density.Density.at", of(x=np.ones(3)), t.density.at),
+        ("curvature.density.Density.above", of(x=0.5), t.density.above),
+        ("curvature.estimates.trace", of(key=key, C=C, params=params, probes=2, error=None)),
+        ("curvature.estimates.frobenius", of(key=key, C=C, params=params, probes=2, error=1.0)),
+        ("curvature.estimates.diagonal", of(key=key, C=C, params=params, probes=2)),
+        ("curvature.sharpness.of_ball", of(C=C, params=params, epsilon=1e-3, steps=2)),
+        ("curvature.sharpness.expected", of(key=key, C=C, params=params, radius=0.1, draws=2)),
+        ("curvature.convexity.of_grid", of(key=key, C=C, frame=frames[0], axes=([0.0, 1.0],), progress=False)),
         ("results.save", of(path=folder / "new.npz", result=params, settings={"seed": 0}, note="text")),
         ("results.load", of(path=folder / "saved.npz", like=None, types=())),
         ("results.provenance", of(path=folder / "saved.npz")),
@@ -451,7 +476,7 @@ LEGAL = [
     (r".* (label|title)", "text, no text"),
     # numbers
     (r"checks.number value|measures.frequency.chebyshev_nodes n|directions.(random|recipes) k", "0"),
-    (r"curvature.eigenvalues.extremes tolerance|data.one_hot labels", "0"),
+    (r"curvature.lanczos.top_eigenpairs tolerance|data.one_hot labels", "0"),
     (r"directions.\w+ axis|measures.frequency.power_spectrum axis", "-1, 0"),
     (r"descent.Run.\w+ \w+|engine.trees.pick index", "-1, 0"),
     (r"engine.trees.pick index", "None, True, [], (), old key"),  # as of an array of numpy
@@ -499,19 +524,27 @@ LEGAL = [
     # networks and directions
     (r"(network|cost.Cost).* (w|b)", "leaf of integers, leaf of NaN, all leaves 0, as a list"),
     (r"(network|cost.Cost).* x", "NaN in it, all 0, rounded"),
-    (r"(?!curvature.eigen|checks).* (params|origin|tree|like)", TREE),
-    (r"curvature.eigenvalues.extremes params", "params, all leaves 0"),
-    (r"(cost|descent|curvature.moments.\w+|curvature.eigenvalues.\w+).* params", "leaf of integers"),
+    (r"(?!checks).* (params|origin|tree|like)", TREE),
+    (r"(cost|descent|curvature.(?!lanczos.Eigen)[\w.]+\w+).* params", "leaf of integers"),
+    (r"curvature.lanczos.top_eigenpairs more (basis|most)", "None, huge"),
+    (r"curvature.lanczos.tridiagonal starts", "one fewer, one more, rounded"),
+    (r"curvature.lanczos.extreme (tolerance|most|basis)", "None, 0, huge"),
+    (r"curvature.lanczos.Eigenpairs.direction i", "0"),
+    (r"curvature.density.Density.at x", NONFINITE + GRID + "transposed, -1, 0, 1.5, 1e2, [], ()"),
+    (r"curvature.density.Density.at x", "NaN, infinity, none of it, an axis fewer"),
+    (r"curvature.density.Density.above x", "-1, 0, 1.5, 1e2, huge"),
+    (r"curvature.* (width|error|epsilon|radius)", "1.5, 1e2, huge"),
+    (r"curvature.* (width|error)", "None"),
     (r"cost.output_distance origin", "leaf of integers"),
     (r"cost.split params", "(), leaf of another shape, leaf with an axis more, leaf of text, leaf None, leaf a number"),
     (r"directions.(Recipe.of|random|gaussian) params|network.size params", ANY_TREE),
     (r"(directions.gaussian|network.size) params", "NaN, infinity, 1.5, 1e2, ragged, array of NaN"),
     (r"checks.tree value", ANY_TREE + ", ".join({*ANYTHING} - {"deep"}) + ", leaf of complex, leaf of objects"),
     (r"directions.* (direction|u|v)|slices.* (u|v)", "params"),
-    (r"directions.cosine (u|v)|directions.between (a|b)|curvature.products.hvp v", TREE),
+    (r"directions.cosine (u|v)|directions.between (a|b)|curvature.products.(hvp|ggn_vp) v", TREE),
     (r"directions.through (a|b|c)", "all leaves 0"),
     (r"directions.through a", "params"),
-    (r"curvature.products.hvps vs|trajectories.coordinates trajectory", "leaf of NaN, all leaves 0"),
+    (r"curvature.products.(hvps|ggn_vps) vs|trajectories.coordinates trajectory", "leaf of NaN, all leaves 0"),
     (r"trajectories.coordinates directions", "one fewer"),
     (
         r"trajectories.principal trajectory",

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from jaxcost import checks
 from jaxcost.curvature import lanczos, products
 from jaxcost.engine import bars, coordinates
 
@@ -62,6 +63,8 @@ def of_grid(key, C, frame, axes, *, tolerance=1e-2, product=products.hvps, progr
         >>> of_grid(jax.random.key(0), C, along, [[0.0, 1.0]], progress=False).ratio.round(3).tolist()
         [1.0, 0.0]
     """
+    checks.key("key", key)
+    checks.having("frame", frame, "origin", "directions", "moving")
     axes = coordinates.axes_on(frame.moving(), axes)
     points = coordinates.product(axes)
     ends, residuals = [], []

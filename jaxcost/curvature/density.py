@@ -17,6 +17,7 @@ from jaxcost import checks
 from jaxcost.curvature import lanczos, products
 
 TOGETHER = 16  # probes whose products are taken together
+ALIKE = 1e-5  # of the largest node: nodes that differ by less differ by rounding
 
 
 class Density(NamedTuple):
@@ -36,7 +37,7 @@ class Density(NamedTuple):
 
     def at(self, x) -> tuple[np.ndarray, np.ndarray]:
         """The density at each x, and its standard error over the probes, two arrays like x."""
-        x = np.asarray(checks.numbers("x", x, np.ndim(x)), np.float64)
+        x = np.asarray(checks.real("x", x), np.float64)
         off = (x[..., None, None] - self.nodes) / self.width
         return self._mean((self.weights * np.exp(-(off**2) / 2)).sum(-1) / (self.width * np.sqrt(2 * np.pi)))
 
@@ -101,5 +102,6 @@ def spectral_density(
             nodes.append(theta)
             weights.append(S[0] ** 2)
     nodes = np.array(nodes)
-    spread = np.ptp(nodes) or max(np.abs(nodes).max(), 1.0)  # of one eigenvalue alone any width will do
+    spread, size = np.ptp(nodes), np.abs(nodes).max()
+    spread = spread if spread > ALIKE * size else size or 1.0  # of one eigenvalue alone any width will do
     return Density(nodes, np.array(weights), spread / steps if width is None else width, n)

@@ -95,16 +95,13 @@ def top_eigenpairs(
         [6.0, -2.0]
     """
     of_arrays, n, unravel = products.on_arrays(C, params, product)
-    k = checks.whole("k", k, 1, n - 1) if n > 1 else checks.whole("k", k, 1, 1)
-    basis = max(BASIS, 2 * k + 20) if basis is None else checks.whole("basis", basis, k + 1, checks.MOST)
-    tolerance = checks.number("tolerance", tolerance, 0, 1, below=True)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(checks.key("key", key))).ravel())
-    options = {"which": which, "tolerance": tolerance, "basis": basis, "most": checks.whole("most", most, k + 1)}
+    options = {"which": which, "tolerance": tolerance, "basis": basis, "most": most}
     values, vectors, residuals, errors, used = extreme(of_arrays, n, k, rng, **options)
     return Eigenpairs(values, unravel(vectors), residuals, errors, used)
 
 
-def extreme(product, n, k, rng, *, which="highest", tolerance=1e-3, basis=BASIS, most=2_000) -> tuple:
+def extreme(product, n, k, rng, *, which="highest", tolerance=1e-3, basis=None, most=2_000) -> tuple:
     """The same of any symmetric matrix.
 
     Args:
@@ -120,15 +117,20 @@ def extreme(product, n, k, rng, *, which="highest", tolerance=1e-3, basis=BASIS,
     Returns:
         `(values [k], vectors [k, n], residuals [k], errors [k], products)`.
 
+    Raises:
+        ValueError: `which` is another word, or a number is out of its range.
+
     Example:
         >>> A = np.diag(np.arange(10.0))
         >>> values, *_ = extreme(lambda v: v @ A, 10, 3, np.random.default_rng(0))
         >>> values.round(3).tolist()
         [9.0, 8.0, 7.0]
     """
-    if which not in WHICH:
-        raise ValueError(f"which={checks.shown(which)}, expected one of {', '.join(WHICH)}")
-    m = min(n, basis)
+    checks.one_of("which", which, WHICH)
+    n = checks.whole("n", n, 1, checks.MOST)
+    k, tolerance = checks.whole("k", k, 1, max(1, n - 1)), checks.number("tolerance", tolerance, 0, 1, below=True)
+    basis = max(BASIS, 2 * k + 20) if basis is None else checks.whole("basis", basis, k + 1, checks.MOST)
+    most, m = checks.whole("most", most, k + 1), min(n, basis)
     V, T = np.zeros((1, m + 1, n)), np.zeros((m, m))
     V[0, 0] = _unit(rng.normal(size=n))
     j = used = 0
@@ -177,6 +179,9 @@ def tridiagonal(product, starts, steps, *, reorthogonalise=2) -> Tridiagonal:
         A `Tridiagonal`. Where a start lies in an invariant subspace it goes on with a random direction, and a 0 stands
         in the off-diagonal.
 
+    Raises:
+        ValueError: the starts are no directions, or a number is out of its range.
+
     Example:
         >>> A = np.diag([1.0, 2.0, 5.0])
         >>> found = tridiagonal(lambda v: v @ A, np.ones((1, 3)), 3)
@@ -184,8 +189,11 @@ def tridiagonal(product, starts, steps, *, reorthogonalise=2) -> Tridiagonal:
         >>> np.linalg.eigvalsh(T).round(6).tolist()
         [1.0, 2.0, 5.0]
     """
+    checks.function("product", product)
     starts = np.array(checks.numbers("starts", starts, 2, finite=True), np.float64)
     p, n = starts.shape
+    if not (p and starts.any(1).all()):
+        raise ValueError(f"starts {checks.shown(starts)}, expected one direction or more, none of them 0")
     steps = checks.whole("steps", steps, 1, n)
     times = checks.whole("reorthogonalise", reorthogonalise, 0, 2)
     V, diagonal, off = np.zeros((p, steps, n)), np.zeros((p, steps)), np.zeros((p, steps))
@@ -214,7 +222,7 @@ def share(direction, vectors) -> float:
         A number from 0 to 1.
 
     Raises:
-        ValueError: the two do not fit each other, or the direction is 0.
+        ValueError: the two do not fit each other, the direction is 0, or the vectors are not orthonormal.
 
     Reference:
         Gur-Ari, Roberts & Dyer 2018 (arXiv 1812.04754), of the gradient.
@@ -224,18 +232,24 @@ def share(direction, vectors) -> float:
         0.64
     """
     vectors = trees.moving(vectors)
+    if not all(leaf.ndim for leaf in jax.tree.leaves(vectors)):
+        raise ValueError(f"vectors are {trees.shapes(vectors)}; expected as many for each leaf, its first axis")
     one = jax.tree.map(lambda leaf: leaf[0], vectors)
     leaves = jax.tree.leaves(trees.fitted(direction, one, "the direction", "each of the vectors"))
     g = np.concatenate([np.asarray(leaf, np.float64).ravel() for leaf in leaves])
     V = np.concatenate([np.asarray(v, np.float64).reshape(len(v), -1) for v in jax.tree.leaves(vectors)], 1)
     if not (g**2).sum() > 0:
         raise ValueError("the direction is 0 or not finite, expected one that leads somewhere")
+    if not np.abs(V @ V.T - np.eye(len(V))).max(initial=0) < 1e-3:
+        raise ValueError("the vectors are not orthonormal, expected eigenvectors as of top_eigenpairs")
     return float(((V @ g) ** 2).sum() / (g**2).sum())
 
 
 def _step(product, V, j, times):
     """Of each vector j the product, less what it has of those so far: coefficients `[p, j + 1]`, rest `[p, n]`."""
     w = np.array(product(V[:, j]), np.float64)
+    if w.shape != V[:, j].shape:
+        raise ValueError(f"a product of shape {w.shape}, expected that of the directions, {V[:, j].shape}")
     h = np.zeros((len(V), j + 1))
     for which in [slice(0, j + 1)] * times or [slice(max(0, j - 1), j + 1)]:
         some = V[:, which]

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcost import cost
+from jaxcost import checks, cost
 from jaxcost.engine import blocks, dense, trees
 from jaxcost.engine import products as engine
 
@@ -167,7 +167,8 @@ def on_arrays(C, params, product=hvps) -> tuple[Callable, int, Callable]:
         numbers that move, in the order of `hessian`; and from such arrays to directions, leaves `[k, ...]`.
 
     Raises:
-        ValueError: nothing moves in the parameters; and when it is called, if a product is not finite.
+        ValueError: nothing moves in the parameters, or `product` is no function; and when called, if a product is not
+            finite.
 
     Example:
         >>> import jax.numpy as jnp
@@ -177,8 +178,10 @@ def on_arrays(C, params, product=hvps) -> tuple[Callable, int, Callable]:
         >>> of_arrays(np.eye(n)).round(4).tolist()
         [[6.0, 1.0], [1.0, 0.0]]
     """
+    checks.function("product", product)
     C, moving = cost.split(C, params)
     _, fixed = trees.some(params, "the parameters")
+    jax.eval_shape(C, *moving)  # lest what is wrong be said late
     leaves, structure = jax.tree.flatten(moving)
     starts = np.cumsum([0, *(leaf.size for leaf in leaves)])
 
