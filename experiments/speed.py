@@ -4,6 +4,7 @@ Run it with nothing else running. Ways take turns, and each ratio is the median 
 
     python experiments/speed.py --data FOLDER            60,000 MNIST images, about 9 minutes
     python experiments/speed.py --data FOLDER --peer     and PyTorch: pip install torch loss-landscapes
+    python experiments/speed.py --data FOLDER --curvature  products with the Hessian, eigenpairs, all of it, instead
     python experiments/speed.py                          the embedded digits
 
 Expect, on MNIST and two cores, `slices.evaluate` to be 11 to 20 times faster than the jitted cost in `lax.map`, and 63
@@ -21,7 +22,7 @@ import jax
 import numpy as np
 import optax
 from common import like, setting
-from peers import in_jax, timing
+from peers import curved, in_jax, timing
 
 from jaxcost import cost, descent, floors, network, populations, results, slices
 
@@ -45,7 +46,8 @@ class Settings(common.Network):
         ("784-10", "784-30-10", "784-100-100-10", "784-512-512-10", "cnn"), "other models", small=("784-10",)
     )
     networks: int = setting(32, "trained together", small=4)
-    peer: bool = setting(False, "measure PyTorch and loss-landscapes as well")
+    peer: bool = setting(False, "measure PyTorch and its tools as well")
+    curvature: bool = setting(False, "time what the wing `curvature` does, and nothing else")
 
 
 class Model(NamedTuple):
@@ -96,6 +98,8 @@ class Result(NamedTuple):
 
 def run(settings):
     """Time everything."""
+    if settings.curvature:
+        return curved.run(settings)
     peer = None
     if settings.peer:
         from peers import pytorch as peer
@@ -186,6 +190,8 @@ def peak(settings, layers, side):
 
 def table(result):
     """Milliseconds a point and how many times faster the plane is; memory; training."""
+    if hasattr(result, "whole"):
+        return curved.table(result)
     ms = lambda seconds: common.median_of(1e3 * seconds, ".2f")
     times = lambda seconds, others: common.median_of(seconds / others, ".1f")
     best, one, side = result.ways[PLANE], result.training["one network"], result.points
@@ -216,6 +222,10 @@ def table(result):
 def draw(path):
     """Milliseconds a point of each way."""
     result = results.load(path)
+    if hasattr(result, "whole"):
+        figure = common.figure(9, 3)
+        curved.draw(figure.subplots(), result)
+        return common.save_figures(path, {"curvature": figure})
     ways = common.figure(9, 0.4 * len(result.ways) + 1)
     draw_ways(ways.subplots(), result)
     return common.save_figures(path, {"ways": ways})

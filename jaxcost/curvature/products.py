@@ -210,8 +210,7 @@ def _whole(kind, C, params, progress):
 def _one(kind, C, params, v):
     C, moving = cost.split(C, params)
     fixed, v = trees.some(params, "the parameters")[1], trees.fitted(v, params, "v")
-    found = engine.of_each(kind, C, moving, jax.tree.map(lambda leaf: leaf[None], v))
-    return trees.join(fixed and fixed.zeros(), jax.tree.map(lambda leaf: leaf[0], found))
+    return trees.join(fixed and fixed.zeros(), engine.of_direction(kind, C, moving, v))
 
 
 @blocks.in_full

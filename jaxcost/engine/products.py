@@ -20,6 +20,7 @@ PASSES = 6  # times as much as C makes of one image is made on the way
 CHUNK = 7_500  # images together on a CPU; half or twice as many take 1.1 times as long
 
 
+@partial(jax.jit, static_argnames="kind")
 def of_each(kind, C, params, vs) -> Any:
     """Products of the Hessian, or of the Gauss-Newton matrix, with k directions.
 
@@ -32,12 +33,22 @@ def of_each(kind, C, params, vs) -> Any:
     Returns:
         Like `vs`.
     """
-    return _of_all(kind, C, params, vs, C.block or _size(kind, C, params, vs))
+    found = composed.cut(of_one(kind, C), params, C.images)
+    of_block = partial(_plainly, kind, C) if found is None else partial(_composed, kind, C, found)
+    size = C.block or _size(C, found, params, len(jax.tree.leaves(vs)[0]))
+    total = blocks.sum_over_blocks(of_block, C.images, C.spread, size, (params, vs))
+    return jax.tree.map(lambda leaf: leaf / C.n, total)
 
 
-def _size(kind, C, params, vs):
+@partial(jax.jit, static_argnames="kind")
+def of_direction(kind, C, params, v) -> Any:
+    """The product with one direction, like the parameters."""
+    found = of_each(kind, C, params, jax.tree.map(lambda leaf: leaf[None], v))
+    return jax.tree.map(lambda leaf: leaf[0], found)
+
+
+def _size(C, found, params, k):
     """Images together: so many that what is kept of them fits into the memory."""
-    found, k = composed.cut(of_one(kind, C), params, C.images), len(jax.tree.leaves(vs)[0])
     bytes_of_one = PASSES * C.bytes_of_one(*params)
     if found is None:
         return max(1, blocks.MEMORY // bytes_of_one)
@@ -49,14 +60,6 @@ def _size(kind, C, params, vs):
 def of_one(kind, C) -> Callable:
     """What is to be derived, of one image: its cost, or the outputs."""
     return C.of_one if kind == HESSIAN else lambda image, *params: C.output(image.x, *params)
-
-
-@partial(jax.jit, static_argnames=("kind", "size"))
-def _of_all(kind, C, params, vs, size):
-    found = composed.cut(of_one(kind, C), params, C.images)
-    of_block = partial(_plainly, kind, C) if found is None else partial(_composed, kind, C, found)
-    total = blocks.sum_over_blocks(of_block, C.images, C.spread, size, (params, vs))
-    return jax.tree.map(lambda leaf: leaf / C.n, total)
 
 
 def _plainly(kind, C, images, new, arguments):

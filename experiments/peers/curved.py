@@ -1,0 +1,143 @@
+"""What `speed.py --curvature` times: products with the Hessian, its top eigenpairs, and all of it.
+
+With --peer, PyTorch's double backward, and curvlinops and PyHessian, given the same network, images and tolerance:
+pip install torch curvlinops-for-pytorch pyhessian.
+"""
+
+import resource
+import time
+from typing import NamedTuple
+
+import common
+import jax
+import numpy as np
+from peers import in_jax, timing
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+from jaxcost import cost
+from jaxcost.curvature import lanczos, products
+
+TOP, TOLERANCE, TOGETHER = 10, 1e-3, 16
+ONE, SIXTEEN, PLAIN = "H v, products.hvp", f"{TOGETHER} at once, products.hvps", "H v, jvp of grad"
+OURS = f"top {TOP}, lanczos.top_eigenpairs"
+
+
+class Curvature(NamedTuple):
+    """What was timed, in seconds.
+
+    Attributes:
+        images: how many C takes.
+        sizes: of the network.
+        products: seconds a product by its way, `[turns]`.
+        others: of other models, each by "ours" and "plain", seconds a product, `[turns]`.
+        top: seconds of the top eigenpairs by way, `[turns]`.
+        found: their values by way, falling, `[k]`.
+        whole: seconds of the dense Hessian, by images.
+        peak: bytes of main memory of this process at its peak, all included.
+    """
+
+    images: int
+    sizes: tuple
+    products: dict[str, np.ndarray]
+    others: dict[str, dict[str, np.ndarray]]
+    top: dict[str, np.ndarray]
+    found: dict[str, np.ndarray]
+    whole: dict[str, float]
+    peak: float
+
+
+def run(settings):
+    """Time everything about curvature."""
+    train, _ = common.images(settings)
+    C, params, _ = in_jax.model("-".join(map(str, settings.sizes)), train)
+    top = {OURS: lambda: lanczos.top_eigenpairs(jax.random.key(0), C, params, TOP, tolerance=TOLERANCE).values}
+    top[f"top {TOP}, scipy's eigsh on products.hvp"] = lambda: _eigsh(C, params)
+    ways = ways_of(C, params)
+    if settings.peer:
+        from peers import torch_curvature
+
+        ways |= {"H v, PyTorch's double backward": (torch_curvature.double_backward(C, params), [0])}
+        top |= torch_curvature.top(C, params, TOP, TOLERANCE)
+    seconds = timing.turns(ways, settings.repeats)
+    others = {}
+    for name in settings.models:
+        try:
+            model = in_jax.model(name, train[:1_000] if name == "cnn" else train)[:2]
+        except ImportError as error:
+            print(f"{name} is left out: {error}")
+            continue
+        some = {key: way for key, way in ways_of(*model).items() if key in (ONE, PLAIN)}
+        others[name] = timing.turns(some, max(2, settings.repeats - 2))
+    found = {}
+    tops = {name: (lambda _, way=way, name=name: found.update({name: way()}), [0]) for name, way in top.items()}
+    times = timing.turns(tops, max(2, settings.repeats - 2))
+    whole = {}
+    for part in sorted({min(8_000, C.n), C.n}):
+        start = time.perf_counter()
+        products.hessian(cost.Cost(train[:part], C.f, C.loss), params, progress=False)
+        whole[f"{part}"] = time.perf_counter() - start
+    peak = 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    values = {name: np.asarray(of) for name, of in found.items()}
+    return Curvature(C.n, settings.sizes, seconds, others, times, values, whole, peak), {"data": train.fingerprint}
+
+
+def ways_of(C, params):
+    """Products in this kit, and as everyone writes them."""
+    draw = lambda key, leaf: jax.random.normal(key, (TOGETHER, *leaf.shape), leaf.dtype)
+    vs = jax.tree.map(lambda leaf: draw(jax.random.key(leaf.size), leaf), params)
+    v = jax.tree.map(lambda leaf: leaf[0], vs)
+    along = lambda C, p, v: jax.jvp(lambda p: jax.grad(lambda p: C(*p))(p), (p,), (v,))[1]
+    plain, many = jax.jit(along), jax.jit(jax.vmap(along, (None, None, 0)))
+    done = lambda way: lambda _: jax.block_until_ready(way())
+    return {
+        PLAIN: (done(lambda: plain(C, params, v)), [0]),
+        f"{TOGETHER} by vmap of that": (done(lambda: many(C, params, vs)), [0] * TOGETHER),
+        ONE: (done(lambda: products.hvp(C, params, v)), [0]),
+        SIXTEEN: (done(lambda: products.hvps(C, params, vs)), [0] * TOGETHER),
+        "G v, products.ggn_vp": (done(lambda: products.ggn_vp(C, params, v)), [0]),
+        f"{TOGETHER} at once, products.ggn_vps": (done(lambda: products.ggn_vps(C, params, vs)), [0] * TOGETHER),
+    }
+
+
+def _eigsh(C, params):
+    of_arrays, n, _ = products.on_arrays(C, params)
+    H = LinearOperator((n, n), matvec=lambda v: of_arrays(v.reshape(1, -1))[0], dtype=np.float64)
+    values = eigsh(H, k=TOP, which="LA", tol=TOLERANCE, v0=np.random.default_rng(0).normal(size=n))[0]
+    return values[::-1]
+
+
+def table(result):
+    """Milliseconds a product and ratios; seconds of eigenpairs; the dense Hessian."""
+    ms = lambda seconds: common.median_of(1e3 * seconds, ".1f")
+    times = lambda others, seconds: common.median_of(others / seconds, ".2f")
+    ways, best = result.products, result.top[OURS]
+    away = lambda name: np.abs(np.sort(result.found[name]) / np.sort(result.found[OURS]) - 1).max()
+    sections = {
+        f"product, ms each, times {ONE}, times {SIXTEEN}": [
+            [name, ms(s), times(s, ways[ONE]), times(s, ways[SIXTEEN])] for name, s in ways.items()
+        ],
+        "model, ms a product, plain, faster by": [
+            [name, ms(s[ONE]), ms(s[PLAIN]), times(s[PLAIN], s[ONE])] for name, s in result.others.items()
+        ],
+        f"top {TOP} to {TOLERANCE:g}, seconds, times ours, largest relative difference": [
+            [name, common.median_of(s, ".2f"), times(s, best), f"{away(name):.0e}"] for name, s in result.top.items()
+        ],
+        "dense Hessian of images, seconds": [[f"{int(n):,}", f"{s:.1f}"] for n, s in result.whole.items()],
+    }
+    return [
+        f"{'-'.join(map(str, result.sizes))}, {result.images:,} images, median of {len(ways[ONE])} (lowest to highest)",
+        *(line for head, rows in sections.items() for line in ("", *common.columns([head.split(", "), *rows]))),
+        "",
+        f"main memory of the process at its peak: {result.peak / 1e9:.1f} GB",
+    ]
+
+
+def draw(ax, result):
+    """Milliseconds a product of each way."""
+    ms = {name: 1e3 * np.median(seconds) for name, seconds in result.products.items()}
+    ax.barh(list(ms), list(ms.values()), color="tab:blue", alpha=0.6)
+    for name, value in ms.items():
+        ax.annotate(f"{value:.3g} ms", (value, name), (4, -4), textcoords="offset points")
+    ax.invert_yaxis()
+    ax.set_xlim(0, 1.2 * max(ms.values()))
+    ax.set_xlabel(f"milliseconds a product, {result.images:,} images")
