@@ -1,4 +1,4 @@
-"""What `speed.py --curvature` times: products with the Hessian, its top eigenpairs, and all of it.
+"""What `speed.py --curvature` times, of a trained network: products with the Hessian, top eigenpairs, all of it.
 
 With --peer, PyTorch's double backward, and curvlinops and PyHessian, given the same network, images and tolerance:
 pip install torch curvlinops-for-pytorch pyhessian.
@@ -11,13 +11,15 @@ from typing import NamedTuple
 import common
 import jax
 import numpy as np
+import optax
 from peers import in_jax, timing
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from jaxcost import cost
+from jaxcost import cost, descent
 from jaxcost.curvature import lanczos, products
 
 TOP, TOLERANCE, TOGETHER = 10, 1e-3, 16
+EPOCHS, BATCH = 3, 10  # of training: PyHessian wants the largest eigenvalues, which at the start are the lowest
 ONE, SIXTEEN, PLAIN = "H v, products.hvp", f"{TOGETHER} at once, products.hvps", "H v, jvp of grad"
 OURS = f"top {TOP}, lanczos.top_eigenpairs"
 
@@ -49,7 +51,10 @@ class Curvature(NamedTuple):
 def run(settings):
     """Time everything about curvature."""
     train, _ = common.images(settings)
-    C, params, _ = in_jax.model("-".join(map(str, settings.sizes)), train)
+    C, start, _ = in_jax.model("-".join(map(str, settings.sizes)), train)
+    steps = EPOCHS * C.n // BATCH
+    training = {"steps": steps, "batch": BATCH, "every": steps}
+    params = descent.descend(jax.random.key(1), C, start, optax.sgd(settings.rate), **training).params
     top = {OURS: lambda: lanczos.top_eigenpairs(jax.random.key(0), C, params, TOP, tolerance=TOLERANCE).values}
     top[f"top {TOP}, scipy's eigsh on products.hvp"] = lambda: _eigsh(C, params)
     ways = ways_of(C, params)

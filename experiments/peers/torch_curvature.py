@@ -35,7 +35,7 @@ def top(C, params, k, tolerance):
     try:
         from curvlinops import HessianLinearOperator
 
-        weights = {name: p for name, p in model.named_parameters()}
+        weights = list(model.parameters())
 
         def by_curvlinops():
             H = HessianLinearOperator(model, _Quadratic(), weights, [(x, y)]).to_scipy()

@@ -30,7 +30,7 @@ class Eigenpairs(NamedTuple):
         residuals: |H v - value v|, `[k]`. So near each value there is an eigenvalue of H.
         errors: how far each value is from that, `[k]`: residual^2 / gap, gap being the distance from the nearest other
             Ritz value, or the residual itself where that is less. An estimate, since the gap is one.
-        products: of H with one direction, how many it took.
+        products: of H with one direction, how many it took. The residuals took none: H v is known for all of the basis.
     """
 
     values: np.ndarray
@@ -131,12 +131,13 @@ def extreme(product, n, k, rng, *, which="highest", tolerance=1e-3, basis=None, 
     k, tolerance = checks.whole("k", k, 1, max(1, n - 1)), checks.number("tolerance", tolerance, 0, 1, below=True)
     basis = max(BASIS, 2 * k + 20) if basis is None else checks.whole("basis", basis, k + 1, checks.MOST)
     most, m = checks.whole("most", most, k + 1), min(n, basis)
-    V, T = np.zeros((1, m + 1, n)), np.zeros((m, m))
+    V, HV, T = np.zeros((1, m + 1, n)), np.zeros((m, n)), np.zeros((m, m))
     V[0, 0] = _unit(rng.normal(size=n))
     j = used = 0
     lost = False  # whether a direction was lost in an invariant subspace: others may hold more of the same eigenvalues
     while True:
-        h, w = _step(product, V, j, 2)
+        HV[j] = _products(product, V[:, j])[0]
+        h, w = _orthogonalised(HV[None, j], V, j, 2)
         T[: j + 1, j] = T[j, : j + 1] = h[0]
         j, used, length = j + 1, used + 1, np.linalg.norm(w)
         ritz, S = np.linalg.eigh(T[:j, :j])
@@ -150,19 +151,19 @@ def extreme(product, n, k, rng, *, which="highest", tolerance=1e-3, basis=None, 
             lost, w = True, _orthogonal(rng.normal(size=(1, n)), V[:, :j])
         if j == m:  # begin anew with the best of what there is
             kept = _chosen(ritz, which, k + (m - k) // 2)
-            V[0, : len(kept)] = S[:, kept].T @ V[0, :m]
+            V[0, : len(kept)], HV[: len(kept)] = S[:, kept].T @ V[0, :m], S[:, kept].T @ HV
             T[:] = np.diag(np.pad(ritz[kept], (0, m - len(kept))))
             j = len(kept)
         V[0, j] = _unit(w[0])
     order = chosen[np.argsort(-ritz[chosen])]
     values, vectors = ritz[order], S[:, order].T @ V[0, :j]
-    residuals = np.linalg.norm(product(vectors) - values[:, None] * vectors, axis=1)
+    residuals = np.linalg.norm(S[:, order].T @ HV[:j] - values[:, None] * vectors, axis=1)
     apart = np.abs(ritz[None] - values[:, None])
     apart[np.arange(len(order)), order] = np.inf
     gap = apart.min(1, initial=np.inf)
     with np.errstate(divide="ignore", invalid="ignore"):
         errors = np.where(gap > residuals, residuals**2 / gap, residuals)
-    return values, vectors, residuals, errors, used + len(values)
+    return values, vectors, residuals, errors, used
 
 
 def tridiagonal(product, starts, steps, *, reorthogonalise=2) -> Tridiagonal:
@@ -199,7 +200,7 @@ def tridiagonal(product, starts, steps, *, reorthogonalise=2) -> Tridiagonal:
     V, diagonal, off = np.zeros((p, steps, n)), np.zeros((p, steps)), np.zeros((p, steps))
     V[:, 0] = _unit(starts)
     for j in range(steps):
-        h, w = _step(product, V, j, times)
+        h, w = _orthogonalised(_products(product, V[:, j]), V, j, times)
         diagonal[:, j], off[:, j] = h[:, -1], np.linalg.norm(w, axis=1)
         if j + 1 < steps:
             ended = off[:, j] <= TINY * np.abs(diagonal).max(1)
@@ -245,12 +246,16 @@ def share(direction, vectors) -> float:
     return float(((V @ g) ** 2).sum() / (g**2).sum())
 
 
-def _step(product, V, j, times):
-    """Of each vector j the product, less what it has of those so far: coefficients `[p, j + 1]`, rest `[p, n]`."""
-    w = np.array(product(V[:, j]), np.float64)
-    if w.shape != V[:, j].shape:
-        raise ValueError(f"a product of shape {w.shape}, expected that of the directions, {V[:, j].shape}")
-    h = np.zeros((len(V), j + 1))
+def _products(product, some):
+    found = np.asarray(product(some), np.float64)
+    if found.shape != some.shape:
+        raise ValueError(f"products of shape {found.shape}, expected that of the directions, {some.shape}")
+    return found
+
+
+def _orthogonalised(w, V, j, times):
+    """Products `[p, n]` of vectors j less what they have of those so far: coefficients `[p, j + 1]`, rest `[p, n]`."""
+    w, h = np.array(w), np.zeros((len(V), j + 1))
     for which in [slice(0, j + 1)] * times or [slice(max(0, j - 1), j + 1)]:
         some = V[:, which]
         part = (some @ w[..., None])[..., 0]

@@ -49,12 +49,12 @@ def of_direction(kind, C, params, v) -> Any:
 
 def _size(C, found, params, k):
     """Images together: so many that what is kept of them fits into the memory."""
-    bytes_of_one = PASSES * C.bytes_of_one(*params)
-    if found is None:
+    bytes_of_one = C.bytes_of_one(*params)
+    if found is None:  # as many as C itself takes; of a CNN a fourth of them takes 2.5 times as long
         return max(1, blocks.MEMORY // bytes_of_one)
     kept = (2 * k + 2) * composed.numbers(found) * max(leaf.dtype.itemsize for leaf in jax.tree.leaves(params))
     chunk = CHUNK if jax.default_backend() == "cpu" else C.n
-    return max(1, blocks.MEMORY // kept) if chunk < C.n else max(1, blocks.MEMORY // (kept + bytes_of_one))
+    return max(1, blocks.MEMORY // kept) if chunk < C.n else max(1, blocks.MEMORY // (kept + PASSES * bytes_of_one))
 
 
 def of_one(kind, C) -> Callable:
