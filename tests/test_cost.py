@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -46,14 +47,15 @@ def test_any_loss_is_taken_image_by_image():
     np.testing.assert_allclose(C(*params), of_each.mean(), rtol=1e-5)
 
 
-@pytest.mark.parametrize("block", [1, 5, 12, 22, 23, 100])
+@pytest.mark.parametrize("block", [1, 5, 23, 100, *(pytest.param(block, marks=pytest.mark.slow) for block in (12, 22))])
 def test_blocks_change_nothing(block, x64):
     images, params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), small())
     whole, C = cost.Cost(images), cost.Cost(images, block=block)
     np.testing.assert_allclose(C(*params), whole(*params), rtol=1e-14)
     np.testing.assert_allclose(C.per_image(*params), whole.per_image(*params), rtol=1e-14)
     assert cost.accuracy(C, params) == cost.accuracy(whole, params)
-    for a, b in zip(*(jax.tree.leaves(jax.grad(c, (0, 1))(*params)) for c in (C, whole)), strict=True):
+    slope = jax.jit(lambda C: jax.grad(C, (0, 1))(*params))
+    for a, b in zip(*(jax.tree.leaves(slope(c)) for c in (C, whole)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-14)
 
 
@@ -69,7 +71,7 @@ def test_the_gradient_is_the_central_difference(block, x64):
     images, params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), small())
     C = cost.Cost(images, block=block)
     flat, unflatten = jax.flatten_util.ravel_pytree(params)
-    gradient, _ = jax.flatten_util.ravel_pytree(jax.grad(C, (0, 1))(*params))
+    gradient, _ = jax.flatten_util.ravel_pytree(jax.jit(jax.grad(C, (0, 1)))(*params))
     for i in range(0, len(flat), 7):
         step = jnp.zeros_like(flat).at[i].set(1e-5)
         difference = (C(*unflatten(flat + step)) - C(*unflatten(flat - step))) / 2e-5
@@ -81,13 +83,12 @@ def test_jvp_hessian_and_vmap_over_networks(block, x64):
     images, params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), small(sizes=(3, 2, 2)))
     C = cost.Cost(images, block=block)
     flat, unflatten = jax.flatten_util.ravel_pytree(params)
-    hessian = jax.hessian(C, (0, 1))(*params)
-    dense = jax.hessian(lambda p: C(*unflatten(p)))(flat)
+    hessian = jax.jit(jax.hessian(C, (0, 1)))(*params)
+    dense = jax.jit(jax.hessian(lambda p: C(*unflatten(p))))(flat)
     np.testing.assert_allclose(hessian[0][0][0][0].reshape(6, 6), dense[:6, :6], rtol=1e-9, atol=1e-13)
-    direction = jax.tree.map(jnp.ones_like, params)
-    _, slope = jax.jvp(C, tuple(params), tuple(direction))
-    np.testing.assert_allclose(slope, jax.grad(lambda p: C(*unflatten(p)))(flat).sum(), rtol=1e-10)
-    step = jax.grad(lambda p: C(*unflatten(p)))
+    direction, step = jax.tree.map(jnp.ones_like, params), jax.jit(jax.grad(lambda p: C(*unflatten(p))))
+    _, slope = jax.jit(partial(jax.jvp, C))(tuple(params), tuple(direction))
+    np.testing.assert_allclose(slope, step(flat).sum(), rtol=1e-10)
     column = (step(flat.at[0].add(1e-5)) - step(flat.at[0].add(-1e-5))) / 2e-5
     np.testing.assert_allclose(dense[0], column, rtol=1e-5, atol=1e-9)
     many = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf, -leaf]), params)
@@ -334,7 +335,7 @@ def test_the_embedded_digits_cost_what_numpy_says():
 # distance in function space
 
 
-@pytest.mark.parametrize("block", [None, 1, 7, 23])
+@pytest.mark.parametrize("block", [None, 7, *(pytest.param(block, marks=pytest.mark.slow) for block in (1, 23))])
 def test_the_output_distance_is_the_mean_distance_of_the_outputs(block):
     images, params = small()
     _, other = small(seed=5)

@@ -26,18 +26,21 @@ def close(a, b, **tolerance):
         np.testing.assert_allclose(x, y, **({"rtol": 1e-5, "atol": 1e-6} | tolerance))
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "adam")) for name in OPTIMIZERS]
+)
 def test_a_full_batch_run_is_a_python_loop_over_optax(problem, name):
     C, params = problem
     optimizer = OPTIMIZERS[name]
     run = descent.descend(jax.random.key(1), C, params, optimizer, steps=12, every=3, keep=True)
     state, costs, kept = optimizer.init(params), [], []
+    gradient, update = jax.jit(jax.grad(lambda p: C(*p))), jax.jit(optimizer.update)
     for step in range(13):
         if step % 3 == 0:
             costs.append(float(C(*params)))
             kept.append(params)
         if step < 12:
-            updates, state = optimizer.update(jax.grad(lambda p: C(*p))(params), state, params)
+            updates, state = update(gradient(params), state, params)
             params = optax.apply_updates(params, updates)
     assert run.steps.tolist() == [0, 3, 6, 9, 12]
     np.testing.assert_allclose(run.costs, costs, rtol=1e-5)
@@ -56,16 +59,18 @@ def test_optimizers_that_want_the_cost_itself_get_it(problem, name):
 def test_downhill_falls_faster_than_any_other_direction_of_its_length(problem):
     C, params = problem
     down = descent.downhill(C, params)
-    close(descent.gradient(C, params), jax.grad(lambda p: C(*p))(params))
-    close(down, jax.tree.map(jnp.negative, jax.grad(lambda p: C(*p))(params)))
+    gradient = jax.grad(lambda p: C(*p))(params)
+    close(descent.gradient(C, params), gradient)
+    close(down, jax.tree.map(jnp.negative, gradient))
     length = float(optax.tree.norm(down))
     np.testing.assert_allclose(descent.gradient_norm(C, params), length, rtol=1e-6)
-    _, steepest = jax.jvp(lambda p: C(*p), (params,), (down,))
+    fall = jax.jit(lambda along: jax.jvp(lambda p: C(*p), (params,), (along,))[1])
+    steepest = fall(down)
     np.testing.assert_allclose(steepest, -(length**2), rtol=1e-5)
     for i in range(20):
         other = optax.tree.random_like(jax.random.key(i), params)
         other = optax.tree.scale(length / optax.tree.norm(other), other)
-        assert jax.jvp(lambda p: C(*p), (params,), (other,))[1] > steepest
+        assert fall(other) > steepest
 
 
 def test_an_epoch_goes_through_each_image_once_in_an_order_of_its_own():
@@ -212,7 +217,9 @@ def read(run, folder):
     return results.load(folder / "run.npz")
 
 
-@pytest.mark.parametrize(("name", "batch"), [("momentum", 5), ("adam", 5), ("adam", None)])
+@pytest.mark.parametrize(
+    ("name", "batch"), [pytest.param("momentum", 5, marks=pytest.mark.slow), ("adam", 5), ("adam", None)]
+)
 def test_a_run_in_parts_is_the_run_in_one_bit_for_bit(problem, name, batch, tmp_path):
     """Four batches make an epoch here, so that parts of three steps begin in the middle of one."""
     C, params = problem

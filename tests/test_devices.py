@@ -524,15 +524,6 @@ def seen_of_mixed(C, mesh=None):
     return jax.tree.map(np.asarray, trees.moving(kept))
 
 
-@pytest.fixture
-def compiled_in_haste():
-    """As in the processes above: most of the time goes to compiling."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
-@pytest.mark.usefixtures("compiled_in_haste")
 def test_a_tree_of_which_not_all_moves_gives_over_devices_the_numbers_of_one():
     alone = cost.Cost(on_devices.images(range(23)), mixed_model)
     spread, here = devices.spread(alone, devices.mesh(2)), seen_of_mixed(alone)
@@ -547,7 +538,6 @@ def test_a_tree_of_which_not_all_moves_gives_over_devices_the_numbers_of_one():
         close(spread(params), mixed_in_numpy(params, alone.images).mean())
 
 
-@pytest.mark.usefixtures("compiled_in_haste")
 def test_networks_of_which_not_all_moves_are_shared_out():
     """Each with whole numbers of its own, three over two devices."""
     C = cost.Cost(on_devices.images(range(23)), mixed_model)

@@ -75,12 +75,19 @@ SLOW = (
     "bumpiness_by_scale",
     "bumpiness_by_width",
     "curvature_of_random_lines",
+    "eigen_planes",
+    "estimates_against_truth",
     "false_minima",
     "growth",
     "many_planes",
+    "random_walks",
+    "sharp_and_flat",
+    "spectrum",
     "speed",
     "stationary_points",
     "straight_line",
+    "training_path",
+    "which_images_make_a_bump",
 )
 a_script = pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in SCRIPTS])
 

@@ -1,5 +1,6 @@
 """The split evaluation is the plain one, for any model; what is affine is not computed again."""
 
+import functools
 import itertools
 
 import jax
@@ -138,7 +139,7 @@ LOSSES = [losses.quadratic, losses.absolute, losses.sigmoid_cross_entropy, losse
 ACTIVATIONS = [jax.nn.sigmoid, jnp.tanh, jax.nn.relu, jax.nn.gelu]
 
 
-@pytest.mark.parametrize("sizes", [(5, 3), (5, 4, 3), (5, 4, 4, 4, 3)])
+@pytest.mark.parametrize("sizes", [(5, 3), pytest.param((5, 4, 3), marks=pytest.mark.slow), (5, 4, 4, 4, 3)])
 def test_every_loss_of_every_activation_at_every_depth_all_at_once(sizes, x64):
     """Each of the twenty outputs is that of its own model, though they share the first layer's weighted input."""
     y = jax.nn.one_hot(jnp.arange(N) % 3, 3)
@@ -162,7 +163,7 @@ def test_in_float32_to_rounding(name):
     check(lambda x, p: (f(x, p) ** 2).sum(), params, x, 2e-5, dtype=jnp.float32)
 
 
-@pytest.mark.parametrize("name", ["cnn", "attention", "linear_shapes"])
+@pytest.mark.parametrize("name", [pytest.param("cnn", marks=pytest.mark.slow), "attention", "linear_shapes"])
 def test_gradient_and_hessian_in_the_coordinates_go_through(name, x64):
     f, params, x = model(name)
     one = lambda x, p: jnp.sin(f(x, p)).sum()
@@ -518,11 +519,14 @@ def test_split_says_where_it_is_not_to_be_taken():
     """Where coefficients are infinite or would overflow, and no sooner: within bounds, and with a mask, it is sound."""
     x, w, d = map(jnp.asarray, darkened())
 
-    def sound(f, s, x=x, w=w, d=d, **options):
-        coefficients, residual = hoist.split(lambda x, w: f(x, w).sum(), (w,), ((d,),), x, **options)
-        return bool(residual.sound(jnp.float32([s]), coefficients)), np.asarray(
-            residual.each(jnp.float32([s]), coefficients)
-        )
+    @functools.partial(jax.jit, static_argnums=(0, 1))
+    def compiled(f, plainly, s, x, w, d):
+        coefficients, residual = hoist.split(lambda x, w: f(x, w).sum(), (w,), ((d,),), x, plainly=plainly)
+        return residual.sound(s, coefficients), residual.each(s, coefficients)
+
+    def sound(f, s, x=x, w=w, d=d, plainly=False):
+        yes, values = compiled(f, plainly, jnp.float32([s]), x, w, d)
+        return bool(yes), np.asarray(values)
 
     for f in (clipped, replaced):
         yes, values = sound(f, 0.5)

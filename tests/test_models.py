@@ -168,8 +168,8 @@ class Given(NamedTuple):
     slope: Callable
 
 
-# one holder of each library is enough for every day
-EVERY_DAY = (nnx_module, equinox_module, plain_dict)
+# one holder of a library and one of none are enough for every day; those of flax have tests of their own below
+EVERY_DAY = (equinox_module, plain_dict)
 slow_ones = [
     pytest.param(make, marks=() if make in EVERY_DAY else pytest.mark.slow, id=make.__name__) for make in HOLDERS
 ]
@@ -468,7 +468,7 @@ def linen_cnn():
             return nn.Dense(CLASSES)(nn.LayerNorm()(x.ravel()))
 
     model = CNN()
-    return (lambda x, p: model.apply(p, x)), model.init(jax.random.key(0), jnp.zeros((SIDE, SIDE, 1)))
+    return (lambda x, p: model.apply(p, x)), jax.jit(model.init)(jax.random.key(0), jnp.zeros((SIDE, SIDE, 1)))
 
 
 def nnx_cnn():
@@ -491,7 +491,12 @@ def equinox_mlp():
     return (lambda x, model: model(x.ravel())), model
 
 
-@pytest.fixture(params=[linen_cnn, nnx_cnn, equinox_mlp], ids=lambda make: make.__name__)
+# one with convolutions and one without are enough for every day
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(linen_cnn, marks=pytest.mark.slow), nnx_cnn, equinox_mlp],
+    ids=lambda make: make.__name__,
+)
 def model(request):
     f, params = request.param()
     x = jax.random.normal(jax.random.key(1), (11, SIDE, SIDE, 1))

@@ -1,5 +1,6 @@
 """The promise of the noise floor: rounding makes minima on smooth slices, and none of them is counted."""
 
+import functools
 import math
 
 import jax
@@ -62,12 +63,13 @@ def count(values, floor=0.0):
 def test_of_the_false_minima_of_300_smooth_lines_none_is_above_the_floor(C, params):
     """If the floor is twice the error, what is deeper is a minimum in float64 too: Cohen-Steiner et al. 2007."""
     frames = populations.about(jax.random.split(jax.random.key(2), 150), params)  # of each of two networks
+    made = functools.cache(lambda i: Frame(*frames[i].moving()))  # its direction is drawn once, for all half-widths
     false = []
     for lines in populations.zoom(C, frames, HALF_WIDTHS):
         raw, counted = ([count(values, floor) for values in lines.values] for floor in (0, lines.floor))
         true, errors = np.zeros(150, int), []
         for i in np.union1d(np.flatnonzero(raw), np.arange(0, 150, 15)):
-            exactly = in_float64(C, frames[i], lines.axes)
+            exactly = in_float64(C, made(i), lines.axes)
             true[i] = count(exactly)
             errors.append(np.abs(lines.values[i] - exactly).max())
         assert true.max() <= 1  # smooth they are
@@ -413,17 +415,16 @@ def test_what_is_hoisted_in_float64_is_the_plain_cost_and_the_notes_are_those_of
 
 def test_a_wrong_hoist_is_seen_by_the_floor(C, monkeypatch):
     """Where a nonlinearity is taken for linear, values are wrong, and the floor tells by how much."""
+    C = cost.Cost(C.images, lambda x, *p: network.feedforward(x, *p))  # whose programs are those of no other test
     frame, points = a_plane(C)
     monkeypatch.setattr(program, "LONG", 0)
     monkeypatch.setitem(batching.JOINTLY, "logistic", batching.FIRST)
-    jax.clear_caches()  # of programs of which these are a part
     origin, directions = frame
-    wrong = slices.evaluate(C, origin, directions, points)
-    right = [jax.jit(C)(*frame.at(s)) for s in points]
+    wrong, plain = slices.evaluate(C, origin, directions, points), jax.jit(C)
+    right = [plain(*frame.at(s)) for s in points]
     assert np.abs(wrong - right).max() > 1e-3 * np.abs(right).max()
     np.testing.assert_allclose(wide.values(C, frame, points)[0], right, rtol=1e-5)
     floor = noise.floor(C, frame, points, wrong)
-    jax.clear_caches()
     assert floor > np.abs(wrong - right).max()
 
 

@@ -34,11 +34,23 @@ def exact(C, params):
     return ((a - y) ** 2).sum(1).mean()
 
 
+def exact_at_each(C, frame, points):
+    """The cost in numpy, in float64, at points `[m, k]` of a frame of recipes."""
+    trees = as64((frame.origin, *(one.of(frame.origin) for one in frame.directions)))
+    move = lambda s: lambda p, *ds: p + sum(c * d for c, d in zip(np.float64(s), ds, strict=True))
+    return [exact(C, jax.tree.map(move(s), *trees)) for s in points]
+
+
 def exact_at(C, frame, s):
-    """The cost in numpy, in float64, at coordinates s of a frame of recipes."""
-    along = [one.of(frame.origin) for one in frame.directions]
-    move = lambda p, *ds: p + sum(c * d for c, d in zip(np.float64(s), ds, strict=True))
-    return exact(C, jax.tree.map(move, *as64((frame.origin, *along))))
+    """The same at one point."""
+    return exact_at_each(C, frame, [s])[0]
+
+
+def errors_of(C, population):
+    """How far the values of lines are from those in float64."""
+    points = np.float32(population.axes[0])[:, None]
+    exactly = [exact_at_each(C, frame, points) for frame in population.frames]
+    return np.abs(population.values - exactly)
 
 
 # about one network
@@ -97,7 +109,7 @@ def test_every_slice_is_the_one_at_a_time(k):
     assert hessians.shape == (3, 6, k, k)
     assert grids.frames == tuple(frames)
     for i, frame in enumerate(frames):
-        np.testing.assert_allclose(values[i], [exact_at(C, frame, s) for s in points], rtol=2e-6)
+        np.testing.assert_allclose(values[i], exact_at_each(C, frame, points), rtol=2e-6)
         alone = slices.grid(C, *frame, axes)
         np.testing.assert_array_equal(grids.values[i], alone.values)
         for axis, expected in zip(grids.axes, alone.axes, strict=True):
@@ -169,24 +181,16 @@ def test_the_floor_is_no_less_than_the_largest_error_against_float64(draws):
     C, params = problem(n=60)
     frames = populations.about(jax.random.split(jax.random.key(5), draws), params)
     for population in populations.zoom(C, frames, [1e-3, 1.0, 30.0], points=21):
-        errors = [
-            abs(exact_at(C, frame, [np.float32(s)]) - values[i])
-            for frame, values in zip(frames, population.values, strict=True)
-            for i, s in enumerate(population.axes[0])
-        ]
-        assert max(errors) <= population.floor < 40 * max(errors)
+        error = errors_of(C, population).max()
+        assert error <= population.floor < 40 * error
 
 
 def test_the_floor_of_digits_is_no_less_either():
     C, params = cost.Cost(data.digits()[0][:100]), network.init(jax.random.key(0))
     frames = populations.about(jax.random.split(jax.random.key(5), 20), params)
     (population,) = populations.zoom(C, frames, [0.5], points=11)
-    errors = [
-        abs(exact_at(C, frame, [np.float32(s)]) - values[i])
-        for frame, values in zip(frames, population.values, strict=True)
-        for i, s in enumerate(population.axes[0])
-    ]
-    assert max(errors) <= population.floor < 40 * max(errors)
+    error = errors_of(C, population).max()
+    assert error <= population.floor < 40 * error
 
 
 @pytest.mark.parametrize("draws", [16, 64])
@@ -225,12 +229,12 @@ def test_the_floor_of_curvature_is_no_less_than_the_largest_error_against_float6
     C, params = problem(n=60)
     frames = populations.about(jax.random.split(jax.random.key(5), draws), params)
     for population in populations.zoom(C, frames, [0.1, 30.0], points=3, bends=5):
-        at = lambda frame, s: exact_at(C, frame, [s])
         h, errors = 1e-3, []
         for i in range(0, draws, 7):
             axis = population.axes[0][-1] * np.linspace(-1, 1, 5).astype(np.float32)
-            for s, found in zip(np.float64(axis), population.hessians[i], strict=True):
-                second = (at(frames[i], s + h) - 2 * at(frames[i], s) + at(frames[i], s - h)) / h**2
+            below, middle, above = (exact_at_each(C, frames[i], np.float64(axis)[:, None] + by) for by in (-h, 0, h))
+            seconds = (np.array(above) - 2 * np.array(middle) + below) / h**2
+            for second, found in zip(seconds, population.hessians[i], strict=True):
                 errors.append(abs(found[0, 0] - second))
         assert population.curvature_floor > 0
         assert max(errors) < population.curvature_floor + 1e-4 * np.abs(population.hessians).max() + 1e-7

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from jaxcost import cost, data, descent, directions, losses, network
+from jaxcost import cost, data, descent, devices, directions, losses, network
 from jaxcost.curvature import products
 from jaxcost.data import Images
 from jaxcost.engine import dense as engine_dense
@@ -100,6 +100,19 @@ def test_chunks_change_nothing_but_rounding(monkeypatch, x64):
         np.testing.assert_allclose(found, whole, rtol=1e-11, atol=1e-14)
         assert (found == found.T).all()
     jax.clear_caches()
+
+
+def test_over_two_devices_they_are_those_of_one(x64):
+    """Eleven images in parts of six and five: one of them is a copy that must not count."""
+    C, params = problem(jnp.float64)
+    spread = devices.spread(C, devices.mesh(images=2))
+    vs = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf + 1]), params)
+    for f in (products.hvps, products.ggn_vps):
+        for found, expected in zip(*(jax.tree.leaves(f(one, params, vs)) for one in (spread, C)), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-14)
+    for f in (products.hessian, products.ggn):
+        whole, expected = (f(one, params, progress=False) for one in (spread, C))
+        np.testing.assert_allclose(whole, expected, rtol=1e-11, atol=1e-14)
 
 
 @pytest.mark.slow

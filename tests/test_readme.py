@@ -16,7 +16,10 @@ README = (ROOT / "README.md").read_text()
 TEST_COMMAND = 'python3 -m venv .venv && .venv/bin/pip install -e ".[test]" && .venv/bin/python -m pytest'
 
 
-def test_the_code_blocks_run_in_order_in_one_session(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("n", [1000, pytest.param(8000, marks=pytest.mark.slow)])  # the second is all there are
+def test_the_code_blocks_run_in_order_in_one_session(n, tmp_path, monkeypatch, capsys):
+    parts = [part[:n] for part in data.digits()]
+    monkeypatch.setattr(data, "digits", lambda: parts)
     monkeypatch.chdir(tmp_path)
     session = {}
     blocks = re.findall(r"```python\n(.*?)```", README, re.S)
@@ -30,7 +33,7 @@ def test_the_code_blocks_run_in_order_in_one_session(tmp_path, monkeypatch, caps
     )
     assert re.search(first + second, said)
     assert "'jax':" in said
-    assert re.search(r"2,001 points x 8,000 images: about [\d.]+ s and \d+ MB", said)
+    assert re.search(rf"2,001 points x {n:,} images: about [\d.]+ s and \d+ MB", said)
 
 
 def test_the_launch_on_several_hosts_gives_the_plane_of_one(tmp_path):

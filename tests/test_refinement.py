@@ -19,7 +19,7 @@ def dents(p, np, at=(-0.713, 0.2291, 0.611), wide=0.004):
     return p**2 - sum(0.1 * np.exp(-(((p - s) / wide) ** 2)) for s in at)
 
 
-@pytest.mark.parametrize("points", [101, 201, 401])
+@pytest.mark.parametrize("points", [101, pytest.param(201, marks=pytest.mark.slow), 401])
 def test_all_minima_of_a_depth_are_found_at_every_resolution_and_at_their_depth(points):
     C, line = line_of(dents, points)
     found, unresolved = refinement.refine(C, line, 0.02)
