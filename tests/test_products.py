@@ -1,5 +1,7 @@
 """Products of the Hessian are those of the dense one, on whatever tree."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,9 +11,9 @@ from jax.flatten_util import ravel_pytree
 from jaxcost import cost, data, descent, devices, directions, losses, network
 from jaxcost.curvature import products
 from jaxcost.data import Images
+from jaxcost.engine import affine, trees
 from jaxcost.engine import dense as engine_dense
 from jaxcost.engine import products as engine
-from jaxcost.engine import trees
 
 
 def problem(dtype=jnp.float32, block=None):
@@ -54,15 +56,24 @@ def gauss_newton(C, params):
     return np.asarray(jax.jit(lambda: jax.vmap(of_one)(C.images.x, C.images.y).mean(0))())
 
 
-OTHERS = {  # each a network, and parameters
-    "transposed weights": (lambda x, w, u: jnp.tanh(jnp.tanh(x @ w) @ u), [(4, 5), (5, 3)]),
-    "weights used twice": (lambda x, w: jnp.tanh(w @ jnp.tanh(w @ x))[:3], [(4, 4)]),
-    "two layers see the image": (lambda x, w, u: jnp.tanh(w @ x) * jnp.sin(x @ u), [(3, 4), (4, 3)]),
-    "two images of one": (lambda x, w: jnp.tanh(w @ x[:2]) + w @ x[2:], [(3, 2)]),
-    "linear": (lambda x, w, b: w @ x + b, [(3, 4), (3,)]),
-    "scaled": (lambda x, w, s: jnp.tanh((s * w) @ (x - 0.5)), [(3, 4), ()]),
+WIDE = 24  # pixels: of four nothing would be worth keeping apart
+OTHERS = {  # each a network, and shapes of its parameters
+    "transposed weights": (lambda x, w, u: jnp.tanh(jnp.tanh(x @ w) @ u), [(WIDE, 5), (5, 3)]),
+    "weights turned round": (lambda x, w, u: jnp.tanh(u.T @ jnp.tanh(w.T @ x)), [(WIDE, 5), (5, 3)]),
+    "weights used twice": (lambda x, w: jnp.tanh(w @ (w.T @ jnp.tanh(w @ x)))[:3], [(4, WIDE)]),
+    "two layers see the image": (lambda x, w, u: jnp.tanh(w @ x) * jnp.sin(x @ u), [(3, WIDE), (WIDE, 3)]),
+    "two images of one": (lambda x, w: jnp.tanh(w @ x[:12]) + w @ x[12:], [(3, 12)]),
+    "linear": (lambda x, w, b: w @ x + b, [(3, WIDE), (3,)]),
+    "scaled": (lambda x, w, s: jnp.tanh((s * w) @ (x - 0.5)), [(3, WIDE), ()]),
     "no image": (lambda x, w: jnp.tanh(w[0]) * w[1], [(2, 3)]),
+    "few pixels": (lambda x, w, u: jnp.tanh(u @ jnp.tanh(w @ x[:3])), [(4, 3), (3, 4)]),
 }
+
+
+def of_24_pixels(f, loss=losses.quadratic, dtype=jnp.float32):
+    keys = jax.random.split(jax.random.key(5), 2)
+    y = jax.nn.one_hot(jax.random.randint(keys[1], (11,), 0, 3), 3, dtype=dtype)
+    return cost.Cost(Images(jax.random.uniform(keys[0], (11, WIDE), dtype), y), f, loss, block=4)
 
 
 @pytest.mark.parametrize(
@@ -71,8 +82,7 @@ OTHERS = {  # each a network, and parameters
 )
 def test_both_matrices_and_their_products_are_those_of_autodiff(name, loss, x64):
     f, shapes = OTHERS[name]
-    C, _ = problem(jnp.float64, block=4)
-    C = cost.Cost(C.images, f, loss, block=4)
+    C = of_24_pixels(f, loss, jnp.float64)
     keys = jax.random.split(jax.random.key(3), len(shapes))
     params = tuple(jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True))
     H, unravel = dense(C, params)
@@ -88,12 +98,32 @@ def test_both_matrices_and_their_products_are_those_of_autodiff(name, loss, x64)
         np.testing.assert_allclose(flat, vs @ expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("name", "to"),
+    [
+        ("transposed weights", 5),
+        ("weights turned round", 5),
+        ("linear", 3),
+        ("weights used twice", None),
+        ("scaled", None),
+    ],
+)
+def test_a_layer_that_sees_the_image_alone_is_found(name, to):
+    f, shapes = OTHERS[name]
+    C = of_24_pixels(f)
+    found = affine.cut(C.of_one, tuple(map(jnp.ones, shapes)), C.images)
+    layer = found and engine_dense._first_layer(found)
+    assert (layer and layer.to) == to
+
+
 def test_chunks_change_nothing_but_rounding(monkeypatch, x64):
     """Of 11 images 3 at a time, of which one is seen twice; and columns of blocks that do not divide the weights."""
-    C, params = problem(jnp.float64)
+    C, params = of_24_pixels(network.feedforward, dtype=jnp.float64), network.init(jax.random.key(0), (WIDE, 4, 3))
+    C, params = replace(C, block=None), jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), params)
+    assert affine.cut(C.of_one, params, C.images)
     expected = [f(C, params, progress=False) for f in (products.hessian, products.ggn)]
     monkeypatch.setattr(engine, "CHUNK", 3)
-    monkeypatch.setattr(engine_dense, "SMALLEST", 1)
+    monkeypatch.setattr(engine_dense, "SMALLEST", 5)
     jax.clear_caches()
     for f, whole in zip((products.hessian, products.ggn), expected, strict=True):
         found = f(C, params, progress=False)
@@ -104,7 +134,8 @@ def test_chunks_change_nothing_but_rounding(monkeypatch, x64):
 
 def test_over_two_devices_they_are_those_of_one(x64):
     """Eleven images in parts of six and five: one of them is a copy that must not count."""
-    C, params = problem(jnp.float64)
+    C, params = of_24_pixels(network.feedforward, dtype=jnp.float64), network.init(jax.random.key(0), (WIDE, 4, 3))
+    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), params)
     spread = devices.spread(C, devices.mesh(images=2))
     vs = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf + 1]), params)
     for f in (products.hvps, products.ggn_vps):

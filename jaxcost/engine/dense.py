@@ -109,15 +109,27 @@ def _layer(found, place):
     if op.eqn.primitive.name != "dot_general" or not all(isinstance(v, int) for v in op.inputs):
         return None
     (contracted, batch), shapes = op.eqn.params["dimension_numbers"], [v.aval.shape for v in op.eqn.invars]
-    w = 0 if op.inputs[0] in found.params else 1
-    weights, image = op.inputs[w], op.inputs[1 - w]
-    reads = [v for other in found.program for v in other.inputs if isinstance(v, int)] + list(found.outputs)
-    alone = weights in found.params and reads.count(weights) == 1
-    vector = found.kinds[image] == Kind(CONSTANT, True) and len(shapes[1 - w]) == 1
-    if not (alone and vector and len(shapes[w]) == 2 and len(contracted[0]) == 1 and not batch[0]):
+    if len(contracted[0]) != 1 or batch[0]:
         return None
-    axis = contracted[w][0]
-    return _Layer(found.params.index(weights), place, image, shapes[w][1 - axis], axis == 1)
+    for w in (0, 1):
+        weights, turned = _untransposed(found, op.inputs[w])
+        image, axis = op.inputs[1 - w], contracted[w][0]
+        vector = found.kinds[image] == Kind(CONSTANT, True) and len(shapes[1 - w]) == 1
+        if weights in found.params and vector and len(shapes[w]) == 2:
+            return _Layer(found.params.index(weights), place, image, shapes[w][1 - axis], (axis == 1) != turned)
+    return None
+
+
+def _untransposed(found, v):
+    """The value that v is the transpose of, and True; or v itself, and False. None where others read it too."""
+    reads = [read for op in found.program for read in op.inputs if isinstance(read, int)] + list(found.outputs)
+    if reads.count(v) != 1:
+        return None, False
+    for op in found.program:
+        if op.outputs == (v,) and op.eqn.primitive.name == "transpose":
+            before, turned = _untransposed(found, op.inputs[0])
+            return before, turned != (op.eqn.params["permutation"] == (1, 0))
+    return v, False
 
 
 def _first_block(kind, C, params, H, before, layer, bar):
