@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.flatten_util import ravel_pytree
 from matplotlib.figure import Figure
 
 import jaxcost
@@ -83,9 +84,16 @@ def things():
         plane=plane, line=line, frames=frames, path=stacked(*networks), starts=starts, sgd=sgd, run=run, many=many,
         population=population, measures=bumpiness.Measures(*np.ones((15, 2))),
         minima=minima.local_minima(plane.values, plane.floor),
-        pairs=lanczos.Eigenpairs(np.ones(2), starts, np.ones(2), np.ones(2), 3),
+        pairs=lanczos.Eigenpairs(np.ones(2), orthonormal(starts), np.ones(2), np.ones(2), 3),
         density=density.Density(np.ones((2, 3)), np.ones((2, 3)) / 3, 0.1, 43),
     )  # fmt: skip
+
+
+def orthonormal(stack):
+    """Directions of length 1 at right angles, their leaves stacked, that span what these do."""
+    flat = np.concatenate([leaf.reshape(len(leaf), -1) for leaf in jax.tree.leaves(stack)], 1)
+    _, unravel = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], stack))
+    return jax.tree.map(np.asarray, jax.vmap(unravel)(np.linalg.qr(flat.T)[0].T))
 
 
 def write(folder):
@@ -277,7 +285,7 @@ def calls(folder):
         ("curvature.lanczos.top_eigenpairs", of(key=key, C=C, params=params, k=2, which="ends", tolerance=1e-3)),
         ("curvature.lanczos.top_eigenpairs more", of(key=key, C=C, params=params, k=2, basis=9, most=20)),
         ("curvature.lanczos.tridiagonal", of(product=lambda v: np.eye(3)[:1] * v, starts=np.ones((1, 3)), steps=2)),
-        ("curvature.lanczos.share", of(direction=v, vectors=t.starts)),
+        ("curvature.lanczos.share", of(direction=v, vectors=t.pairs.vectors)),
         ("curvature.lanczos.extreme", of(n=3, k=1, which="lowest", tolerance=0.1, basis=2, most=9), EXTREME),
         ("curvature.lanczos.Eigenpairs.direction", of(i=0), t.pairs.direction),
         ("curvature.density.spectral_density", of(key=key, C=C, params=params, steps=2, probes=2, width=0.1)),
@@ -542,7 +550,7 @@ LEGAL = [
     (r"directions.(Recipe.of|random|gaussian) params|network.size params", ANY_TREE),
     (r"(directions.gaussian|network.size) params", "NaN, infinity, 1.5, 1e2, ragged, array of NaN"),
     (r"checks.tree value", ANY_TREE + ", ".join({*ANYTHING} - {"deep"}) + ", leaf of complex, leaf of objects"),
-    (r"directions.* (direction|u|v)|slices.* (u|v)", "params"),
+    (r"directions.* (direction|u|v)|slices.* (u|v)|curvature.lanczos.share direction", "params"),
     (r"directions.cosine (u|v)|directions.between (a|b)|curvature.products.(hvp|ggn_vp) v", TREE),
     (r"directions.through (a|b|c)", "all leaves 0"),
     (r"directions.through a", "params"),
