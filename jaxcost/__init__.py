@@ -44,6 +44,7 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     engine.products        products of the second derivatives of C with directions
     engine.dense           the whole matrix of these second derivatives
     cost                   C(w, b), accuracy, the distance of outputs
+    layers                 C as a function of some layers alone
     devices                images, points or networks over the devices of a mesh
     descent                gradient, downhill, training in a scan, ensembles
     floors                 rounding noise of values and of curvatures along a slice

@@ -56,8 +56,12 @@ class Fixed:
         return Fixed(tuple(map(zero, self.arrays)), self.static, self.kinds, self.structure)
 
 
-def split(tree) -> tuple[Any, Fixed | None]:
+def split(tree, kept=None) -> tuple[Any, Fixed | None]:
     """The floating leaves of a tree, and the rest.
+
+    Args:
+        tree: any pytree.
+        kept: the paths (`paths`) of those that shall move alone; None for all.
 
     Returns:
         `(moving, fixed)`. `moving` is the tree with None in place of all other leaves, its numbers jax arrays; where
@@ -74,11 +78,21 @@ def split(tree) -> tuple[Any, Fixed | None]:
     """
     leaves, structure = jax.tree.flatten(checks.tree("the tree", tree))
     kinds = tuple(map(_kind, leaves))
+    if kept is not None:
+        kinds = tuple(
+            kind if path in kept else STAYS if kind == MOVES else kind
+            for kind, path in zip(kinds, paths(tree), strict=True)
+        )
     of = lambda kind: tuple(leaf for leaf, its in zip(leaves, kinds, strict=True) if its == kind)
     moving = [_as_array(leaf) if kind == MOVES else None for leaf, kind in zip(leaves, kinds, strict=True)]
     if set(kinds) <= {MOVES}:
         return structure.unflatten(moving), None
     return structure.unflatten(moving), Fixed(tuple(map(jnp.asarray, of(STAYS))), of(STATIC), kinds, structure)
+
+
+def paths(tree) -> list[str]:
+    """Where each leaf of a tree is, as text: `.w[0]`."""
+    return [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
 
 
 def join(fixed, moving) -> Any:
