@@ -139,7 +139,7 @@ def extreme(product, n, k, rng, *, which="highest", tolerance=1e-3, basis=None, 
         HV[j] = _products(product, V[:, j])[0]
         h, w = _orthogonalised(HV[None, j], V, j, 2)
         T[: j + 1, j] = T[j, : j + 1] = h[0]
-        j, used, length = j + 1, used + 1, np.linalg.norm(w)
+        j, used, length = j + 1, used + 1, _lengths(w[0])
         ritz, S = np.linalg.eigh(T[:j, :j])
         chosen = _chosen(ritz, which, min(k, j))
         size = np.abs(ritz).max()
@@ -201,7 +201,7 @@ def tridiagonal(product, starts, steps, *, reorthogonalise=2) -> Tridiagonal:
     V[:, 0] = _unit(starts)
     for j in range(steps):
         h, w = _orthogonalised(_products(product, V[:, j]), V, j, times)
-        diagonal[:, j], off[:, j] = h[:, -1], np.linalg.norm(w, axis=1)
+        diagonal[:, j], off[:, j] = h[:, -1], _lengths(w)
         if j + 1 < steps:
             ended = off[:, j] <= TINY * np.abs(diagonal).max(1)
             if ended.any():
@@ -253,13 +253,16 @@ def _products(product, some):
     return found
 
 
+# Sums are numpy's own and not its BLAS's, whose threads wait busily for more while jax would use the cores: without
+# them ten eigenpairs of 13,002 parameters over 60,000 images take 1.9 seconds, with them 2.7 (two cores).
+
+
 def _orthogonalised(w, V, j, times):
     """Products `[p, n]` of vectors j less what they have of those so far: coefficients `[p, j + 1]`, rest `[p, n]`."""
     w, h = np.array(w), np.zeros((len(V), j + 1))
     for which in [slice(0, j + 1)] * times or [slice(max(0, j - 1), j + 1)]:
-        some = V[:, which]
-        part = (some @ w[..., None])[..., 0]
-        w -= (part[:, None] @ some)[:, 0]
+        part = _parts(V[:, which], w)
+        w -= np.einsum("pj,pjn->pn", part, V[:, which])
         h[:, which] += part
     return h, w
 
@@ -267,12 +270,20 @@ def _orthogonalised(w, V, j, times):
 def _orthogonal(w, V):
     """Directions `[p, n]` less what they have of bases `[p, j, n]`."""
     for _ in range(2):
-        w = w - ((V @ w[..., None])[..., 0][:, None] @ V)[:, 0]
+        w = w - np.einsum("pj,pjn->pn", _parts(V, w), V)
     return w
 
 
+def _parts(V, w):
+    return np.einsum("pjn,pn->pj", V, w)
+
+
+def _lengths(w):
+    return np.sqrt(np.einsum("...n,...n->...", w, w))
+
+
 def _unit(w):
-    return w / np.linalg.norm(w, axis=-1, keepdims=True)
+    return w / _lengths(w)[..., None]
 
 
 def _chosen(ritz, which, k):
