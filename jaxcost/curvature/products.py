@@ -118,7 +118,7 @@ def hessian(C, params, *, progress=True) -> np.ndarray:
     """H whole, symmetric, `[n, n]`, in the order of `jax.flatten_util.ravel_pytree` of what moves in the parameters.
 
     The block of a dense layer that sees the images alone, found in the model's program, is made of one product of
-    matrices for each pair of neurons. All else is by products, 64 columns at a time.
+    matrices for each pair of neurons. All else is by products, up to 64 columns at a time.
 
     Args:
         C: a `cost.Cost`.

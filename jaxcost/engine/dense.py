@@ -6,6 +6,7 @@ are one product of matrices for each pair of neurons (i, j), far less work than 
 Whether a program has such weights is read from the program itself.
 """
 
+import math
 from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ import numpy as np
 from jaxcost.engine import affine, bars, batching, blocks, products
 from jaxcost.engine.affine import CONSTANT, Kind
 
-COLUMNS = 64  # products together
+COLUMNS = 64  # products together, at most
 BLOCK = 7_500  # images of one product of matrices on a CPU, where intermediates stay in its cache
 PARTS, SMALLEST = 4, 64  # a symmetric product is made of so many columns of blocks, none with fewer columns
 
@@ -54,11 +55,12 @@ def matrix(kind, C, params, *, progress=True) -> np.ndarray:
 
 def _columns(kind, C, params, H, which, bar):
     """Fill in these columns, and their rows."""
-    for first in range(0, len(which), COLUMNS):
-        some = which[first : first + COLUMNS]
-        padded = np.pad(some, (0, COLUMNS - len(some)), mode="edge")  # one program
+    together = math.ceil(len(which) / max(1, math.ceil(len(which) / COLUMNS)))
+    for first in range(0, len(which), together or 1):
+        some = which[first : first + together]
+        padded = np.pad(some, (0, together - len(some)), mode="edge")  # one program
         found = products.of_each(kind, C, params, units(params, padded))
-        flat = np.concatenate([np.asarray(leaf).reshape(COLUMNS, -1) for leaf in jax.tree.leaves(found)], 1)
+        flat = np.concatenate([np.asarray(leaf).reshape(together, -1) for leaf in jax.tree.leaves(found)], 1)
         H[some] = flat[: len(some)]
         bar.update(len(some))
     whole = H[which]
