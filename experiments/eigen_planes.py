@@ -47,7 +47,7 @@ class Settings(common.Trained):
     near: float = setting(3.0, "half-width near the network; at 1 C is doubled along the top eigenvector")
     points: int = setting(41, "grid points a side of the planes", small=11)
     reach: float = setting(1.0, "half-width of the map of convexity, in lengths of the weights")
-    grid: int = setting(11, "grid points a side of that map, each with a Lanczos run of its own", small=3)
+    grid: int = setting(21, "grid points a side of that map, each with a Lanczos run of its own", small=3)
 
 
 class Plane(NamedTuple):

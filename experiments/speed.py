@@ -48,6 +48,7 @@ class Settings(common.Network):
     networks: int = setting(32, "trained together", small=4)
     peer: bool = setting(False, "measure PyTorch and its tools as well")
     curvature: bool = setting(False, "time what the wing `curvature` does, and nothing else")
+    eigenvalues: bool = setting(False, "and all eigenvalues of the dense Hessian, minutes of LAPACK")
 
 
 class Model(NamedTuple):

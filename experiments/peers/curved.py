@@ -13,6 +13,7 @@ import jax
 import numpy as np
 import optax
 from peers import in_jax, timing
+from scipy.linalg import eigvalsh
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from jaxcost import cost, descent
@@ -34,7 +35,7 @@ class Curvature(NamedTuple):
         others: of other models, each by "ours" and "plain", seconds a product, `[turns]`.
         top: seconds of the top eigenpairs by way, `[turns]`.
         found: their values by way, falling, `[k]`.
-        whole: seconds of the dense Hessian, by images.
+        whole: seconds of the dense Hessian, by images, compiling it included; and of all of its eigenvalues in float64.
         peak: bytes of main memory of this process at its peak, all included.
     """
 
@@ -79,8 +80,12 @@ def run(settings):
     whole = {}
     for part in sorted({min(8_000, C.n), C.n}):
         start = time.perf_counter()
-        products.hessian(cost.Cost(train[:part], C.f, C.loss), params, progress=False)
+        H = products.hessian(cost.Cost(train[:part], C.f, C.loss), params, progress=False)
         whole[f"{part}"] = time.perf_counter() - start
+    if settings.eigenvalues:
+        start = time.perf_counter()
+        eigvalsh(np.float64(H), overwrite_a=True, check_finite=False)
+        whole["all eigenvalues"] = time.perf_counter() - start
     peak = 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     values = {name: np.asarray(of) for name, of in found.items()}
     return Curvature(C.n, settings.sizes, seconds, others, times, values, whole, peak), {"data": train.fingerprint}
@@ -118,20 +123,22 @@ def table(result):
     ways, best = result.products, result.top[OURS]
     away = lambda name: np.abs(np.sort(result.found[name]) / np.sort(result.found[OURS]) - 1).max()
     sections = {
-        f"product, ms each, times {ONE}, times {SIXTEEN}": [
+        f"product; ms each; times {ONE}; times {SIXTEEN}": [
             [name, ms(s), times(s, ways[ONE]), times(s, ways[SIXTEEN])] for name, s in ways.items()
         ],
-        "model, ms a product, plain, faster by": [
+        "model; ms a product; plain; faster by": [
             [name, ms(s[ONE]), ms(s[PLAIN]), times(s[PLAIN], s[ONE])] for name, s in result.others.items()
         ],
-        f"top {TOP} to {TOLERANCE:g}, seconds, times ours, largest relative difference": [
+        f"top {TOP} to {TOLERANCE:g}; seconds; times ours; largest relative difference": [
             [name, common.median_of(s, ".2f"), times(s, best), f"{away(name):.0e}"] for name, s in result.top.items()
         ],
-        "dense Hessian of images, seconds": [[f"{int(n):,}", f"{s:.1f}"] for n, s in result.whole.items()],
+        "dense Hessian of images; seconds": [
+            [f"{int(n):,}" if n.isdigit() else n, f"{s:.1f}"] for n, s in result.whole.items()
+        ],
     }
     return [
         f"{'-'.join(map(str, result.sizes))}, {result.images:,} images, median of {len(ways[ONE])} (lowest to highest)",
-        *(line for head, rows in sections.items() for line in ("", *common.columns([head.split(", "), *rows]))),
+        *(line for head, rows in sections.items() for line in ("", *common.columns([head.split("; "), *rows]))),
         "",
         f"main memory of the process at its peak: {result.peak / 1e9:.1f} GB",
     ]
