@@ -174,6 +174,7 @@ def draw(path):
         top.set_yscale("log")
         bottom.set_xlabel("classes that are learned")
         bottom.set_xticks(result.classes)
+        bottom.yaxis.get_major_locator().set_params(integer=True)
     top.plot([], [], ".", color="tab:blue", label="of H, above the remainder")
     top.plot([], [], ".", color="lightgray", label="of H, others")
     axes[0, 0].set_ylabel("eigenvalue")

@@ -1,6 +1,10 @@
 """Trace, Frobenius norm and diagonal of the Hessian H of C from random probes, each with its standard error.
 
 With z of independent signs, +1 or -1, E[z'Hz] = tr(H), E[|Hz|^2] = |H|^2 and E[z * Hz] = diag(H).
+
+The standard error is itself an estimate: of few probes two of it hold the truth less often than in 95 of 100 draws, as
+often as Student's t says for the diagonal (86 with 4 probes), more seldom for the Frobenius norm, whose squares are
+skewed. `experiments/estimates_against_truth.py` holds each against dense matrices.
 """
 
 from typing import Any, NamedTuple

@@ -29,7 +29,8 @@ class Eigenpairs(NamedTuple):
             axis `[k]`; `direction(i)` is one of them, to make a slice along.
         residuals: |H v - value v|, `[k]`. So near each value there is an eigenvalue of H.
         errors: how far each value is from that, `[k]`: residual^2 / gap, gap being the distance from the nearest other
-            Ritz value, or the residual itself where that is less. An estimate, since the gap is one.
+            Ritz value, or the residual itself where that is less. An estimate, since the gap is one; and at a tolerance
+            of 0.01 or more a higher eigenvalue may not have come up yet.
         products: of H with one direction, how many it took. The residuals took none: H v is known for all of the basis.
     """
 
