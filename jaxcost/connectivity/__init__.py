@@ -1,0 +1,1 @@
+"""Paths between networks, and networks that are the same function."""

@@ -1,13 +1,7 @@
-"""Other networks that are the same function: neurons renumbered, and what an activation lets one change.
+"""Other networks that are the same function: hidden neurons renumbered so that one fits another.
 
-Two networks may differ in nothing but how their hidden neurons are numbered. `matched` renumbers those of one so that it
-lies as near as possible to another, before a path between the two is judged.
-
-    permute         neurons in another order: C stays, for any activation
-    flip            of an odd activation such as tanh: the signs into and out of a neuron; of the sigmoid, for which
-                    s(-z) = 1 - s(z), with a correction of the next layer's biases
-    rescale         of a positively homogeneous one such as relu: times a into a neuron, over a out of it
-    duplicate       a neuron twice, its outgoing weights shared between the two: a line of networks, all the same
+Two networks may differ in little but how their hidden neurons are numbered. Renumber those of one so that it lies as
+near as possible to the other, before a path between the two is judged.
 """
 
 from typing import Any, NamedTuple
@@ -42,8 +36,8 @@ def table(C, params) -> tuple[Layer, ...]:
         params: a tuple of C's arguments.
 
     Returns:
-        A `Layer` for each set of neurons, that a product reads, in the order in which the model does. Where an operation that
-        this kit does not know may tell neurons apart they are left out.
+        A `Layer` for each set of neurons, in the order in which the model reads them. Where an operation that this kit
+        does not know may tell them apart they are left out.
 
     Example:
         >>> from jaxcost import data
@@ -105,7 +99,7 @@ def permute(params, orders, layers=None) -> Any:
 
 
 def weight_matching(a, b, layers=None, *, sweeps=100) -> Any:
-    """b with its hidden neurons renumbered to fit a: sum of a . P b over all weights, as large as can be found.
+    """The network b with its hidden neurons renumbered to fit a: sum of a . P b over all weights, as large as can be found.
 
     Layer by layer the best order is found, given those of the others, until none improves. That is no proof that there
     is no better one.
@@ -152,7 +146,7 @@ def weight_matching(a, b, layers=None, *, sweeps=100) -> Any:
 
 
 def activation_matching(C, a, b) -> Any:
-    """b with its hidden neurons renumbered so that they answer C's images like a's: sum over images of a_i . a_j.
+    """The network b with its hidden neurons renumbered so that they answer C's images like a's: sum over images of a_i . a_j.
 
     What is matched is what the next layer reads. Layers that the model does not read by a product keep their order.
 
@@ -248,107 +242,3 @@ def _put(params, leaves):
         for path, leaf in zip(trees.paths(moving), jax.tree.leaves(moving), strict=True)
     ]
     return trees.join(fixed, jax.tree.structure(moving).unflatten(put))
-
-
-def flip(params, layer, neurons, *, activation="tanh") -> network.Params:
-    """The same network with the signs into and out of some hidden neurons changed.
-
-    tanh(-z) = -tanh(z). For the sigmoid s(-z) = 1 - s(z), so that what a neuron gave more is taken from the biases
-    that follow: b' = b + w, w the weights out of it before.
-
-    Args:
-        params: `network.Params`.
-        layer: the hidden layer, 0 the first.
-        neurons: their numbers, each once.
-        activation: of that layer, "tanh" or "sigmoid".
-
-    Raises:
-        ValueError: there is no such layer, neuron or activation.
-
-    Example:
-        >>> from jaxcost import data
-        >>> C, params = cost.Cost(data.digits()[1]), network.init(jax.random.key(0))
-        >>> abs(float(C(*flip(params, 0, [2, 5], activation="sigmoid")) - C(*params))) < 1e-6
-        True
-    """
-    checks.one_of("activation", activation, ("tanh", "sigmoid"))
-    (w, b), i, chosen = _hidden(params, layer, neurons)
-    signs = jnp.ones_like(b[i]).at[chosen].set(-1)
-    if activation == "sigmoid":
-        b[i + 1] = b[i + 1] + w[i + 1][:, chosen].sum(1)
-    w[i], b[i], w[i + 1] = w[i] * signs[:, None], b[i] * signs, w[i + 1] * signs[None]
-    return network.Params(tuple(w), tuple(b))
-
-
-def rescale(params, layer, factors) -> network.Params:
-    """The same network of relu neurons with weights into each times its factor, and out of it over it.
-
-    relu(a z) = a relu(z) for positive a. Sharpness changes with it, and so does every slice along directions that do
-    not scale as the weights do (Dinh et al. 2017, arXiv 1703.04933).
-
-    Args:
-        params: `network.Params`.
-        layer: the hidden layer, 0 the first.
-        factors: positive, one a neuron.
-
-    Raises:
-        ValueError: there is no such layer, or a factor is not positive.
-
-    Example:
-        >>> f = network.mlp(jax.nn.relu)
-        >>> params, x = network.init(jax.random.key(0), (5, 3, 2)), jnp.ones(5)
-        >>> bool(jnp.allclose(f(x, *rescale(params, 0, [2.0, 4.0, 0.5])), f(x, *params), rtol=1e-5))
-        True
-    """
-    (w, b), i, _ = _hidden(params, layer, [])
-    factors = np.asarray(checks.numbers("factors", factors, 1, finite=True))
-    if factors.shape != b[i].shape or not (factors > 0).all():
-        raise ValueError(f"factors {checks.shown(factors)}, expected {len(b[i])} positive numbers")
-    factors = jnp.asarray(factors, w[i].dtype)
-    w[i], b[i], w[i + 1] = w[i] * factors[:, None], b[i] * factors, w[i + 1] / factors[None]
-    return network.Params(tuple(w), tuple(b))
-
-
-def duplicate(params, layer, neuron, share) -> network.Params:
-    """The same function by one hidden neuron more: a neuron twice, and the weights out of it shared out between the two.
-
-    At a critical point of the smaller network's cost that of the larger one is critical for every share: a line.
-
-    Args:
-        params: `network.Params`.
-        layer: the hidden layer, 0 the first.
-        neuron: its number.
-        share: of the weights out of it that the first keeps; the second, the layer's last, has the rest.
-
-    Raises:
-        ValueError: there is no such layer or neuron, or the share is not finite.
-
-    Reference:
-        Fukumizu & Amari 2000, *Neural Networks* 13.
-
-    Example:
-        >>> params = network.init(jax.random.key(0), (5, 3, 2))
-        >>> [leaf.shape for leaf in duplicate(params, 0, 1, 0.3).w]
-        [(4, 5), (2, 4)]
-    """
-    (w, b), i, (j,) = _hidden(params, layer, [neuron])
-    share = checks.number("share", share)
-    out = w[i + 1][:, j]
-    w[i], b[i] = jnp.concatenate([w[i], w[i][None, j]]), jnp.append(b[i], b[i][j])
-    w[i + 1] = jnp.concatenate([w[i + 1].at[:, j].set(share * out), (1 - share) * out[:, None]], 1)
-    return network.Params(tuple(w), tuple(b))
-
-
-def _hidden(params, layer, neurons):
-    """Weights and biases as lists, the number of a hidden layer, and those of some of its neurons."""
-    if not isinstance(params, network.Params):
-        raise ValueError(f"parameters {checks.shown(params)}, expected network.Params")
-    i = checks.whole("layer", layer, 0, len(params.w) - 2)
-    chosen = [checks.whole("neurons", one, 0, len(params.b[i]) - 1) for one in neurons]
-    if len(set(chosen)) < len(chosen):
-        raise ValueError(f"neurons {chosen}, expected each once")
-    return (
-        ([jnp.asarray(leaf) for leaf in params.w], [jnp.asarray(leaf) for leaf in params.b]),
-        i,
-        np.array(chosen, int),
-    )
