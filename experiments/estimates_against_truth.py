@@ -10,7 +10,11 @@ on the exact one; here by the area between the two, smoothed by a hundredth of t
     python experiments/estimates_against_truth.py                   784-4-4-10, the embedded digits
     python experiments/estimates_against_truth.py --data FOLDER     any four IDX files
 
-EXPECT
+Expect, jax 0.10.2, seeds 0 and 1, and 784-8-8-10 over 2,000 images: the area of all is 0.0016, which the bulk holds;
+beyond the level 32 probes leave 0.11 to 0.15 of the exact density, as their standard error says, and 20 to 40 steps are
+enough, made orthogonal or not. Two stated errors hold the truth as often as t says for the diagonal, up to 14 % more
+seldom for the Frobenius norm of 4 to 16 probes, 11 % for the trace. Of the ten highest eigenvalues they hold 81 to 89 %
+to a tolerance of 0.3, 99 to 100 % to 0.01, where a higher one has seldom not come up yet. Four minutes on two cores.
 """
 
 from dataclasses import dataclass
@@ -29,7 +33,7 @@ from jaxcost.curvature import density, estimates, lanczos, products
 
 KINDS = {"trace": estimates.trace, "Frobenius norm": estimates.frobenius, "diagonal": estimates.diagonal}
 ABOVE, HIGHEST = "eigenvalues above the level", "highest eigenvalues"
-TWICE, PLAIN = ORTHOGONAL = ("2", "0")  # times that a Lanczos vector is made orthogonal to all others
+TWICE, _ = ORTHOGONAL = ("2", "0")  # times that a Lanczos vector is made orthogonal to all others
 K, WIDTH, LEVEL = 10, 0.01, 0.05  # highest eigenvalues; shares of the first that smooth, and above which are counted
 ROUNDING = 1e-6  # of eigenvalues from float32 products, as a share, about
 root = lambda values: np.sqrt(np.mean(np.square(values), -1))  # of the mean square over the last axis
@@ -89,7 +93,7 @@ class Result(NamedTuple):
     """Estimates, and the truth.
 
     Attributes:
-        images: how many C is the mean over.
+        images: that C is over.
         values: the exact eigenvalues, rising.
         estimates: `Errors` by what is estimated.
         areas: `Areas`, by how often Lanczos vectors are made orthogonal again.
@@ -109,13 +113,12 @@ def run(settings):
     C, draws = cost.Cost(train[: settings.taken]), jax.random.split(probe_key, settings.draws)
     H = np.float64(products.hessian(C, params))
     values, found = eigvalsh(H), {}
-    for name, truth in {"trace": np.trace(H), "Frobenius norm": np.linalg.norm(H), "diagonal": H.diagonal()}.items():
+    for name, truth in zip(KINDS, (np.trace(H), np.linalg.norm(H), H.diagonal()), strict=True):
         each = [[errors(KINDS[name](k, C, params, probes=p), truth) for k in draws] for p in settings.probes]
         found[name] = Errors(np.array(settings.probes), *np.moveaxis(each, -1, 0))
-    areas, curves = {}, jax.random.split(density_key, settings.densities)
-    for times in ORTHOGONAL:
-        areas[times], counts = densities(curves, C, params, values, times, settings)
-        found.setdefault(ABOVE, counts)
+    curves = jax.random.split(density_key, settings.densities)
+    each = [densities(curves, C, params, values, times, settings) for times in ORTHOGONAL]
+    areas, found[ABOVE] = {times: of for times, (of, _) in zip(ORTHOGONAL, each, strict=True)}, each[0][1]
     found[HIGHEST] = highest(draws[: settings.densities], C, params, values, settings)
     return Result(C.n, values, found, areas), {"data": train.fingerprint}
 
@@ -227,8 +230,8 @@ def draw(path):
         (line,) = ax.plot(twice.steps, twice.actual[:, i].mean(-1), "o-", label=f"{p} probes")
         ax.plot(twice.steps, twice.stated[:, i].mean(-1), "--", color=line.get_color(), lw=1)
         ax.plot(plain.steps, plain.actual[:, i].mean(-1), "x", color="black", ms=5, zorder=3)
-    ax.plot([], [], "k--", lw=1, label="expected of its standard error")
-    ax.plot([], [], "kx", label="without reorthogonalisation")
+    for style, label in (("k--", "expected of its standard error"), ("kx", "without reorthogonalisation")):
+        ax.plot([], [], style, lw=1, label=label)
     ax.set(
         xlabel="steps of Lanczos",
         ylabel="area between the two, as a share of the exact",
@@ -239,8 +242,7 @@ def draw(path):
         ax.set_xticks([], minor=True)
         ax.set_xticks(spent, [f"{one:g}" for one in spent])
     common.tidy(axes)
-    of = f"of a trained network of {len(result.values):,} parameters over {result.images:,} images"
-    figure.suptitle(f"Estimates of the Hessian {of}, against its dense matrix")
+    figure.suptitle(f"Estimates against the dense Hessian, {len(result.values):,} parameters, {result.images:,} images")
     return common.save_figures(path, {"errors": figure})
 
 
