@@ -99,7 +99,7 @@ def permute(params, orders, layers=None) -> Any:
 
 
 def weight_matching(a, b, layers=None, *, sweeps=100) -> Any:
-    """The network b with its hidden neurons renumbered to fit a: sum of a . P b over all weights, as large as can be found.
+    """The network b with its hidden neurons renumbered to fit a, so that the sum of a . P b over all weights is large.
 
     Layer by layer the best order is found, given those of the others, until none improves. That is no proof that there
     is no better one.
@@ -146,7 +146,7 @@ def weight_matching(a, b, layers=None, *, sweeps=100) -> Any:
 
 
 def activation_matching(C, a, b) -> Any:
-    """The network b with its hidden neurons renumbered so that they answer C's images like a's: sum over images of a_i . a_j.
+    """The network b with its hidden neurons renumbered so that they answer C's images like those of a.
 
     What is matched is what the next layer reads. Layers that the model does not read by a product keep their order.
 
