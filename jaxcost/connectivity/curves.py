@@ -1,0 +1,198 @@
+"""Bent paths between two networks, fitted so that C is low all along: quadratic Bezier curves and chains of lines.
+
+    bezier      P(t) = (1 - t)^2 a + 2 t (1 - t) bend + t^2 b
+    chain       lines from a over the bends to b, each taking as much of t
+
+The bends are what minimises the mean of C(P(t)) over uniform t, by steps downhill at random t on random images. A Bezier
+curve lies in the plane of its three networks, a chain in lines: C along both is that of slices, over all images.
+"""
+
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxcost import checks, cost, slices
+from jaxcost.connectivity.paths import Path
+from jaxcost.directions import Frame, between
+from jaxcost.engine import blocks, trees
+
+
+class Curve(NamedTuple):
+    """A fitted path.
+
+    Attributes:
+        kind: "bezier" or "chain".
+        nodes: a, the bends and b: a tuple of C's arguments whose leaves have a first axis `[bends + 2]`.
+        ts: from 0 to 1, `[points]`.
+        costs: C there over all images, `[points]`.
+        floor: rounding noise of these.
+        losses: C on each step's images at its t, `[steps]`.
+    """
+
+    kind: str
+    nodes: Any
+    ts: np.ndarray
+    costs: np.ndarray
+    floor: float
+    losses: np.ndarray
+
+    def at(self, t) -> Any:
+        """The network at t, from 0 to 1."""
+        t = checks.number("t", t, 0, 1)
+        moving, fixed = trees.split(self.nodes)
+        return trees.join(fixed, _at(self.kind, moving, t))
+
+    def node(self, i) -> Any:
+        """Network i of the nodes: 0 is a, -1 is b."""
+        moving, fixed = trees.split(self.nodes)
+        return trees.join(fixed, trees.pick(moving, i))
+
+    @property
+    def barrier(self) -> float:
+        """The largest excess of C over the straight line between its end values."""
+        return Path(self.ts, self.costs, self.floor).barrier
+
+
+def bezier(key, C, a, b, optimizer=None, *, steps=2_000, batch=128, points=25) -> Curve:
+    """A quadratic Bezier curve from a to b, fitted from the middle of the straight line on.
+
+    Args:
+        key: a `jax.random.key`: of t and of the images of each step.
+        C: a `cost.Cost`.
+        a: a tuple of C's arguments.
+        b: another like it.
+        optimizer: an optax optimiser; None for `optax.adam(0.01)`.
+        steps: downhill.
+        batch: images a step, drawn anew each time; None for all.
+        points: at which C is taken over all images afterwards, the ends included.
+
+    Returns:
+        A `Curve`.
+
+    Raises:
+        ValueError: the networks are not alike or the same, or a number is out of its range.
+
+    Reference:
+        Garipov et al. 2018 (arXiv 1802.10026).
+
+    Example:
+        >>> from jaxcost import data, network
+        >>> C, keys = cost.Cost(data.digits()[1]), jax.random.split(jax.random.key(0))
+        >>> a, b = map(network.init, keys)
+        >>> curve = bezier(jax.random.key(1), C, a, b, steps=200)
+        >>> bool(curve.costs[12] < C(*curve.at(0.0))), bool(np.allclose(curve.costs[12], C(*curve.at(0.5)), rtol=1e-4))
+        (True, True)
+    """
+    return _curve("bezier", 1, key, C, a, b, optimizer, steps, batch, points)
+
+
+def chain(key, C, a, b, optimizer=None, *, bends=1, steps=2_000, batch=128, points=25) -> Curve:
+    """A chain of lines from a to b over `bends` bends, fitted likewise. Args, results and errors as of `bezier`.
+
+    Example:
+        >>> from jaxcost import data, network
+        >>> C, keys = cost.Cost(data.digits()[1]), jax.random.split(jax.random.key(0))
+        >>> curve = chain(jax.random.key(1), C, *map(network.init, keys), bends=2, steps=100, points=10)
+        >>> bool(np.allclose(curve.costs[3], C(*curve.node(1)), rtol=1e-4))
+        True
+    """
+    return _curve("chain", checks.whole("bends", bends), key, C, a, b, optimizer, steps, batch, points)
+
+
+def evaluate(C, curve, ts, **options) -> Path | tuple[Path, ...]:
+    """C along a curve, such as on held-out images.
+
+    Args:
+        C: a `cost.Cost`, or a tuple of several of one model.
+        curve: a `Curve`.
+        ts: from 0 to 1, rising.
+        **options: as of `slices.evaluate`.
+
+    Returns:
+        A `Path`; of several costs a tuple of them.
+    """
+    ts = np.asarray(checks.numbers("ts", ts, 1, finite=True), np.float64)
+    parts, found = _parts(curve, ts), []
+    for frame, points, which in parts:
+        values = slices.evaluate(C, *frame, points, **options)
+        found.append((which, values if isinstance(C, tuple) else (values,)))
+    made = []
+    for i in range(len(found[0][1])):
+        costs = np.empty(len(ts), found[0][1][i].dtype)
+        for which, values in found:
+            costs[which] = values[i]
+        made.append(Path(ts, costs, 0.0))
+    return tuple(made) if isinstance(C, tuple) else made[0]
+
+
+def _parts(curve, ts):
+    """Slices that hold a curve: for each its frame, the points of the curve on it, and which of ts these are."""
+    nodes = [curve.node(i) for i in range(len(jax.tree.leaves(trees.moving(curve.nodes))[0]))]
+    if curve.kind == "bezier":
+        a, bend, b = nodes
+        points = np.stack([2 * ts * (1 - ts), ts**2], 1)
+        return [(Frame(a, (between(a, bend), between(a, b))), points, np.arange(len(ts)))]
+    lines, parts = len(nodes) - 1, []
+    which = np.minimum((ts * lines).astype(int), lines - 1)
+    for i in np.unique(which):
+        own = np.flatnonzero(which == i)
+        frame = Frame(nodes[i], (between(nodes[i], nodes[i + 1]),))
+        parts.append((frame, (ts[own] * lines - i)[:, None], own))
+    return parts
+
+
+def _at(kind, nodes, t):
+    """The network at t of nodes whose leaves are `[bends + 2, ...]`."""
+    if kind == "bezier":
+        weights = jnp.array([(1 - t) ** 2, 2 * t * (1 - t), t**2])
+    else:
+        n = len(jax.tree.leaves(nodes)[0])
+        weights = jnp.maximum(0, 1 - jnp.abs(t * (n - 1) - jnp.arange(n)))
+    return jax.tree.map(lambda leaf: jnp.tensordot(weights.astype(leaf.dtype), leaf, 1), nodes)
+
+
+def _curve(kind, bends, key, C, a, b, optimizer, steps, batch, points):
+    key, steps, points = checks.key("key", key), checks.whole("steps", steps), checks.whole("points", points, 3)
+    moving_C, start = cost.split(C, a)
+    end, fixed = trees.fitted(b, a, "b", "a"), trees.split(a)[1]
+    batch = None if batch is None else checks.whole("batch", batch, 1, C.n)
+    optimizer = optax.adam(0.01) if optimizer is None else optimizer
+    weights = np.linspace(0, 1, bends + 2)[1:-1]
+    line = lambda x, y: jnp.stack([((1 - s) * x + s * y).astype(x.dtype) for s in weights])
+    inner, losses = _fit(kind, optimizer, steps, batch, key, moving_C, start, end, jax.tree.map(line, start, end))
+    nodes = trees.join(fixed, _nodes(start, inner, end))
+    ts = np.linspace(0, 1, points)
+    curve = Curve(kind, nodes, ts, np.zeros(points), 0.0, np.asarray(losses))
+    return curve._replace(costs=evaluate(C, curve, ts, progress=False).costs)
+
+
+def _nodes(start, inner, end):
+    return jax.tree.map(lambda x, bends, y: jnp.concatenate([x[None], bends, y[None]]), start, inner, end)
+
+
+@partial(jax.jit, static_argnames=("kind", "optimizer", "steps", "batch"))
+@blocks.in_full
+def _fit(kind, optimizer, steps, batch, key, C, start, end, inner):
+    """Steps downhill with the bends; the cost at each."""
+
+    def loss(inner, t, some):
+        return some(*_at(kind, _nodes(start, inner, end), t))
+
+    def step(state, key):
+        inner, kept = state
+        of_t, of_images = jax.random.split(key)
+        some = C
+        if batch is not None:
+            which = jax.random.randint(of_images, (batch,), 0, C.n)
+            some = replace(C, images=jax.tree.map(lambda leaf: leaf[which], C.images), block=None)
+        value, slope = jax.value_and_grad(loss)(inner, jax.random.uniform(of_t), some)
+        moves, kept = optimizer.update(slope, kept, inner)
+        return (optax.apply_updates(inner, moves), kept), value
+
+    (inner, _), losses = jax.lax.scan(step, (inner, optimizer.init(inner)), jax.random.split(key, steps))
+    return inner, losses
