@@ -3,7 +3,7 @@
     bezier      P(t) = (1 - t)^2 a + 2 t (1 - t) bend + t^2 b
     chain       lines from a over the bends to b, each taking as much of t
 
-The bends are what minimises the mean of C(P(t)) over uniform t, by steps downhill at random t on random images. A Bezier
+The bends minimise the mean of C(P(t)) over uniform t, by steps downhill at random t on random images. A Bezier
 curve lies in the plane of its three networks, a chain in lines: C along both is that of slices, over all images.
 """
 

@@ -1,0 +1,226 @@
+"""The lowest pass between two networks, by a nudged elastic band whose highest network comes to lie on a saddle.
+
+A band of networks ("pivots") lies between two fixed ends. Each moves downhill, but for the part of the gradient along
+the band, and all are kept equally far apart. Where C between two pivots rises far above both a pivot is inserted.
+"""
+
+import itertools
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.flatten_util import ravel_pytree
+
+from jaxcost import checks, cost, descent, slices
+from jaxcost.connectivity.paths import Path
+from jaxcost.curvature import lanczos
+from jaxcost.directions import between
+from jaxcost.engine import blocks, trees
+
+BETWEEN = 8  # points of each line between two pivots at which C is looked at
+
+
+class Band(NamedTuple):
+    """A relaxed band.
+
+    Attributes:
+        nodes: both ends and the pivots between: a tuple of C's arguments whose leaves have a first axis `[pivots + 2]`.
+        ts: points along the band, 0 to 1 in distance: `[points]`, those between pivots as well.
+        costs: C there over all images.
+        which: of these the nodes, `[pivots + 2]`.
+    """
+
+    nodes: Any
+    ts: np.ndarray
+    costs: np.ndarray
+    which: np.ndarray
+
+    @property
+    def barrier(self) -> float:
+        """The largest excess of C over the straight line between its end values."""
+        return Path(self.ts, self.costs, 0.0).barrier
+
+    def node(self, i) -> Any:
+        """Network i of the nodes: 0 and -1 are the ends."""
+        moving, fixed = trees.split(self.nodes)
+        return trees.join(fixed, trees.pick(moving, i))
+
+    @property
+    def highest(self) -> Any:
+        """The node with the highest cost."""
+        return self.node(int(self.costs[self.which].argmax()))
+
+
+class Pass(NamedTuple):
+    """What is known of a network that may be a saddle.
+
+    Attributes:
+        cost: C there.
+        slope: length of its gradient.
+        values: the two lowest eigenvalues of its Hessian, rising; of a pass one is negative and the slope 0.
+        residuals: of these.
+    """
+
+    cost: float
+    slope: float
+    values: np.ndarray
+    residuals: np.ndarray
+
+
+def nudged(
+    key, C, a, b, optimizer=None, *, pivots=5, cycles=4, steps=500, batch=None, most=30, excess=0.2, start=None
+) -> Band:
+    """Relax a band between two networks.
+
+    Args:
+        key: a `jax.random.key`: of the images of each step; unused without `batch`.
+        C: a `cost.Cost`.
+        a: a tuple of C's arguments.
+        b: another like it.
+        optimizer: an optax optimiser; None for `optax.adam(0.01)`.
+        pivots: to begin with, on the line between the ends.
+        cycles: of relaxing and inserting; after the last one none is inserted.
+        steps: downhill in each.
+        batch: images a step, the same for all pivots; None for all.
+        most: pivots in the end at most.
+        excess: a pivot is inserted where C rises above the line between two neighbours by this share of the highest
+            less the lowest cost on the band.
+        start: a tuple like `Band.nodes`, to begin with instead; its ends are a and b.
+
+    Returns:
+        A `Band`.
+
+    Raises:
+        ValueError: the networks are not alike or the same, or a number is out of its range.
+
+    Reference:
+        Jónsson, Mills & Jacobsen 1998; of networks, and inserting pivots, Draxler et al. 2018 (arXiv 1803.00885).
+
+    Example:
+        >>> from jaxcost.data import Images
+        >>> nothing = Images(jnp.zeros((2, 1)), jnp.zeros((2, 1)))
+        >>> C = cost.Cost(nothing, lambda x, p: p, lambda a, y: (a[0] ** 2 - 1) ** 2)
+        >>> band = nudged(jax.random.key(0), C, (jnp.array([-1.0]),), (jnp.array([1.0]),), steps=50, cycles=1)
+        >>> round(band.barrier, 3)
+        1.0
+    """
+    key, cycles, steps = checks.key("key", key), checks.whole("cycles", cycles), checks.whole("steps", steps)
+    pivots, most = checks.whole("pivots", pivots), checks.whole("most", most, pivots)
+    excess = checks.number("excess", excess, 0, above=True)
+    C, first = cost.split(C, a)
+    last, fixed = trees.fitted(b, a, "b", "a"), trees.split(a)[1]
+    batch = None if batch is None else checks.whole("batch", batch, 1, C.n)
+    optimizer = optax.adam(0.01) if optimizer is None else optimizer
+    (x, unravel), (y, _) = ravel_pytree(first), ravel_pytree(last)
+    if not jnp.any(x != y):
+        raise ValueError("the two networks are the same, expected two")
+    if start is None:
+        nodes = x + jnp.linspace(0, 1, pivots + 2, dtype=x.dtype)[:, None] * (y - x)[None]
+    else:
+        nodes = jax.vmap(lambda one: ravel_pytree(one)[0])(trees.moving(start))
+    for cycle in range(cycles):
+        nodes = _relaxed(optimizer, steps, batch, jax.random.fold_in(key, cycle), C, first, nodes)
+        band = _seen(C, unravel, nodes)
+        more = _inserted(band, np.asarray(nodes), excess, most + 2) if cycle < cycles - 1 else nodes
+        nodes = jnp.asarray(more, nodes.dtype)
+    return band._replace(nodes=trees.join(fixed, band.nodes))
+
+
+def certify(key, C, params) -> Pass:
+    """Is a network a saddle of C? Its slope, and the two lowest eigenvalues of its Hessian.
+
+    Args:
+        key: a `jax.random.key`: of the direction that Lanczos starts from.
+        C: a `cost.Cost`.
+        params: a tuple of C's arguments.
+
+    Returns:
+        A `Pass`.
+
+    Example:
+        >>> from jaxcost.data import Images
+        >>> saddle = lambda a, y: a[1] ** 2 - a[0] ** 2 + (a[2:] ** 2).sum()
+        >>> C = cost.Cost(Images(jnp.zeros((2, 1)), jnp.zeros((2, 1))), lambda x, p: p, saddle)
+        >>> found = certify(jax.random.key(0), C, (jnp.zeros(5),))
+        >>> found.slope, found.values.round(3).tolist()
+        (0.0, [-2.0, 2.0])
+    """
+    found = lanczos.top_eigenpairs(key, C, params, 2, which="lowest")
+    slope = float(descent.gradient_norm(C, params))
+    return Pass(float(C(*params)), slope, found.values[::-1], found.residuals[::-1])
+
+
+@partial(jax.jit, static_argnames=("optimizer", "steps", "batch"))
+@blocks.in_full
+def _relaxed(optimizer, steps, batch, key, C, like, nodes):
+    """Steps of all pivots downhill across the band, `[pivots + 2, n]`, flat networks like one."""
+    _, unravel = ravel_pytree(like)
+
+    def step(state, key):
+        nodes, kept = state
+        some = C
+        if batch is not None:
+            which = jax.random.randint(key, (batch,), 0, C.n)
+            some = replace(C, images=jax.tree.map(lambda leaf: leaf[which], C.images), block=None)
+        value_and_slope = jax.value_and_grad(lambda flat: some(*unravel(flat)))
+        each = jax.lax.map if batch is None else lambda f, xs: jax.vmap(f)(xs)
+        costs, slopes = each(value_and_slope, nodes)
+        across = _across(nodes, costs, slopes)
+        moves, kept = optimizer.update(across, kept, nodes[1:-1])
+        moved = jnp.concatenate([nodes[:1], optax.apply_updates(nodes[1:-1], moves), nodes[-1:]])
+        return (_spread(moved), kept), None
+
+    state = nodes, optimizer.init(nodes[1:-1])
+    return jax.lax.scan(step, state, jax.random.split(key, steps))[0][0]
+
+
+def _across(nodes, costs, slopes):
+    """The gradients of the pivots without their part along the band; that is taken towards the higher neighbour."""
+    ahead, behind = nodes[2:] - nodes[1:-1], nodes[1:-1] - nodes[:-2]
+    along = jnp.where((costs[2:] > costs[:-2])[:, None], ahead, behind)
+    along = along / jnp.maximum(jnp.linalg.norm(along, axis=1, keepdims=True), 1e-30)
+    slopes = slopes[1:-1]
+    return slopes - (slopes * along).sum(1, keepdims=True) * along
+
+
+def _spread(nodes):
+    """Pivots equally far apart on the same chain of lines."""
+    lengths = jnp.linalg.norm(jnp.diff(nodes, axis=0), axis=1)
+    so_far = jnp.concatenate([jnp.zeros(1, nodes.dtype), jnp.cumsum(lengths)])
+    wanted = jnp.linspace(0, 1, len(nodes), dtype=nodes.dtype) * so_far[-1]
+    i = jnp.clip(jnp.searchsorted(so_far, wanted, side="right") - 1, 0, len(nodes) - 2)
+    share = (wanted - so_far[i]) / jnp.maximum(lengths[i], 1e-30)
+    placed = nodes[i] + share[:, None] * (nodes[i + 1] - nodes[i])
+    return jnp.concatenate([nodes[:1], placed[1:-1], nodes[-1:]])
+
+
+def _seen(C, unravel, nodes):
+    """A `Band` with C over all images, between the pivots as well."""
+    networks = [unravel(one) for one in nodes]
+    inner = np.arange(BETWEEN) / BETWEEN
+    of_line = lambda one, other: slices.evaluate(C, one, (between(one, other),), inner[:, None], progress=False)
+    costs = [of_line(one, other) for one, other in itertools.pairwise(networks)]
+    lengths = np.linalg.norm(np.diff(np.float64(nodes), axis=0), axis=1)
+    so_far = np.concatenate([[0], np.cumsum(lengths)])
+    ts = np.concatenate([start + inner * length for start, length in zip(so_far, lengths, strict=False)])
+    ts, costs = np.append(ts, so_far[-1]) / so_far[-1], np.append(np.concatenate(costs), float(C(*networks[-1])))
+    return Band(jax.vmap(unravel)(nodes), ts, costs, np.arange(len(nodes)) * BETWEEN)
+
+
+def _inserted(band, nodes, excess, most):
+    """The nodes `[m, n]`, and new ones where C between two of them rises most."""
+    whole, found = np.ptp(band.costs), []
+    for i in range(len(nodes) - 1):
+        own = slice(band.which[i], band.which[i + 1] + 1)
+        share = np.linspace(0, 1, BETWEEN + 1)
+        above = band.costs[own] - (band.costs[own][0] * (1 - share) + band.costs[own][-1] * share)
+        found.append((above.max(), i, share[above.argmax()]))
+    highest = sorted((one for one in found if one[0] > excess * whole), reverse=True)[: most - len(nodes)]
+    chosen = sorted(highest, key=lambda one: -one[1])  # from the last on, so that the numbers of the others stay
+    for _, i, share in chosen:
+        nodes = np.insert(nodes, i + 1, (1 - share) * nodes[i] + share * nodes[i + 1], axis=0)
+    return nodes
