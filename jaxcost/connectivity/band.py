@@ -119,7 +119,8 @@ def nudged(
     if not jnp.any(x != y):
         raise ValueError("the two networks are the same, expected two")
     if start is None:
-        nodes = x + jnp.linspace(0, 1, pivots + 2, dtype=x.dtype)[:, None] * (y - x)[None]
+        t = jnp.linspace(0, 1, pivots + 2, dtype=x.dtype)[:, None]
+        nodes = (1 - t) * x[None] + t * y[None]
     else:
         nodes = jax.vmap(lambda one: ravel_pytree(one)[0])(trees.moving(start))
     for cycle in range(cycles):
