@@ -17,7 +17,7 @@ from jaxcost.engine import trees
 
 WHICH = ("highest", "lowest", "largest", "ends")
 BASIS = 40  # vectors that are kept at least
-GUARDS = 2  # further values that must be found too: without, 4 and 36 of the 300 draws missed one (`Eigenpairs.errors`)
+GUARDS = 2  # further values that must be found: without them 4 and 36 of 300 draws miss one (`Eigenpairs.errors`)
 TINY = 1e-10  # of the largest Ritz value: a new vector so short is rounding
 
 
