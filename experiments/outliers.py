@@ -14,7 +14,7 @@ they make the outliers). That part has at most the rank of the classes squared: 
 
 Expect, jax 0.10.2, seed 0, five networks of each number of classes: the count follows the classes, rank correlation
 0.67, 0.96 and 0.79 (untrained, half-trained, trained) on the embedded digits and 0.62, 0.82 and 0.59 on MNIST. It is
-theirs, or one fewer, in 33, 64 and 49 % of the networks, on MNIST 33, 13 and 40 %, where half-trained ones have more: not
+theirs, or one fewer, in 33, 64 and 49 % of the networks, on MNIST 33, 13 and 40 % (half-trained ones have more): not
 confirmed. Nor do class means make them: without these an eigenvalue stays so large that of ten classes 2 to 7 stand
 above it untrained, 4 to 6 half-trained (MNIST 2 to 4) and 1 trained. So the count hangs on null, stage and images.
 Three minutes on two cores.

@@ -30,8 +30,8 @@ class Eigenpairs(NamedTuple):
             axis `[k]`; `direction(i)` is one of them, to make a slice along.
         residuals: |H v - value v|, `[k]`. So near each value there is an eigenvalue of H.
         errors: how far each value is from that, `[k]`: residual^2 / gap, gap being the distance from the nearest other
-            Ritz value, or the residual itself where that is less. An estimate, since the gap is one. That a higher
-            eigenvalue did not come up it does not tell: so for 1 of 300 draws to 0.001 and 4 to 0.01, ten values each.
+            Ritz value, or the residual itself where that is less. An estimate, since the gap is one. It does not tell
+            that a higher one did not come up, as in 1 of 300 draws of ten values to 0.001 and in 4 to 0.01.
         products: of H with one direction, how many it took. The residuals took none: H v is known for all of the basis.
     """
 
@@ -256,10 +256,8 @@ def _products(product, some):
     return found
 
 
-# Sums are numpy's own and not its BLAS's, whose threads wait busily for more while jax would use the cores: without
-# them ten eigenpairs of 13,002 parameters over 60,000 images take 1.9 seconds, with them 2.7 (two cores).
-
-
+# Sums are numpy's own and not its BLAS's, whose threads wait busily for more while jax would use the cores: ten
+# eigenpairs of 13,002 parameters over 60,000 images take 1.9 seconds, and took 2.7 with it (two cores).
 def _orthogonalised(w, V, j, times):
     """Products `[p, n]` of vectors j less what they have of those so far: coefficients `[p, j + 1]`, rest `[p, n]`."""
     w, h = np.array(w), np.zeros((len(V), j + 1))
