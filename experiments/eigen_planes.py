@@ -18,8 +18,9 @@ Expect, on the embedded digits, seeds 0 to 2, jax 0.10.2, 75 to 78 % of the grad
 (69 to 90), and 0.08 % of a random direction: as claimed. Yet the plane of the top two at the end holds 0.010 to 0.015 %
 of the path, random ones 0.001 to 0.1 %, and shows 0.04 to 0.6 % of C's fall; the path's own components hold 92 to 93 %
 and show 13 to 15 %. Random planes are nearly at right angles to the top eigenvector, |cos| 0.003 to 0.013, and bend by
-4e-5 to 3e-4, not 0.05 to 0.07. |lowest / highest| is 0.29 to 0.35 where the plane looks convex, at 24 to 36 of 121
-points: not below 0.01, but less than 0.6 to 0.7 elsewhere. Nowhere is C convex. Two and a half minutes on two cores.
+4e-5 to 3e-4, not 0.05 to 0.07. |lowest / highest| is 0.29 to 0.35 where the plane looks convex, a third of 441 points
+(seed 0): not below 0.01, but less than 0.6 to 0.7 elsewhere; at five points dense matrices have both ends within 1e-4.
+Nowhere is C convex. Three minutes on two cores.
 """
 
 from dataclasses import dataclass
