@@ -110,7 +110,7 @@ def ways_of(C, params, row=ROW):
 
 
 def in_a_row(way, row=ROW):
-    """One product after another, as a method takes them; after another way the first finds its memory given back."""
+    """One product after another, as a method takes them: the first after another way takes up to 1.5 times as long."""
     return lambda points: [way() for _ in points], [0] * row
 
 
