@@ -74,7 +74,7 @@ def test_a_bulk_is_near_zero_and_grows_or_is_not_confirmed(near, expected):
 
 def test_class_means_are_those_of_the_outputs_derivatives():
     images, params = problem()
-    H, _, J = parts(images, params)
+    H, G, J = parts(images, params)
     y = np.asarray(images.y)
     means = [J[y[:, c] == 1].mean(0) for c in range(CLASSES)]
     part = sum(2 * y[:, c].mean() * m.T @ m for c, m in enumerate(means))
@@ -82,7 +82,6 @@ def test_class_means_are_those_of_the_outputs_derivatives():
     assert M.shape == (CLASSES**2, len(H))
     np.testing.assert_allclose(M.T @ M, part, atol=1e-6 * np.abs(part).max())
     values, errors, nulls = outliers.highest(jax.random.key(0), images, params, 4)
-    _, G, _ = parts(images, params)
     expected = np.linalg.eigvalsh(H)[:-5:-1]
     assert (np.abs(values - expected) < 0.01 * expected + errors).all()
     np.testing.assert_allclose(nulls, [np.linalg.eigvalsh(A)[-1] for A in (H - G, H - part)], rtol=0.01)
