@@ -12,7 +12,12 @@ H - G, G the Gauss-Newton matrix: what the curvature of the network makes withou
 without the part of G that the means over classes make of the derivatives of each output in the parameters (Papyan:
 they make the outliers). That part has at most the rank of the classes squared: the count may be anything up to there.
 
-EXPECT
+Expect, jax 0.10.2, seed 0, five networks of each number of classes: the count follows the classes, rank correlation
+0.67, 0.96 and 0.79 (untrained, half-trained, trained) on the embedded digits, 0.62, 0.82 and 0.59 on MNIST, 0.61, 0.75
+and 0.49 on Fashion-MNIST. It is theirs, or one fewer, in 33, 64 and 49 % of the networks, on MNIST 33, 13 and 40 %, on
+Fashion-MNIST 31, 11 and 29 %, half-trained ones having more on both: not confirmed. Nor do class means make them:
+without these an eigenvalue stays so large that of ten classes 2 to 7 stand above it untrained, 1 to 6 half-trained and
+1 or 2 trained. So the count hangs on null, stage and images. Three minutes on two cores.
 """
 
 from dataclasses import dataclass, replace

@@ -15,7 +15,11 @@ The images span fewer directions than they have pixels. Where the weights of the
 image lies nothing changes, and H is exactly 0. So images and weights are turned into the span; these zeros are counted
 without being computed, and all other eigenvalues stay as they are.
 
-EXPECT
+Expect, jax 0.10.2, seed 0, one network: 97 to 99 % near zero, and their number grows as parameters^1.0, on the embedded
+digits, on MNIST and, over 300 images, on Fashion-MNIST. Above all of H - G stand 6 eigenvalues untrained, 10 half-way,
+19 trained; on MNIST 6, 21 and 17, on Fashion-MNIST 5, 5 and 7: not as many as classes. The ten largest are those of G
+within 10 % half-way on MNIST alone; else the intervals of the median ratio reach from 0.74 to 1.45, untrained from 0.44
+to 1.43. Twenty minutes on two cores, nearly all of them LAPACK's.
 """
 
 from dataclasses import dataclass, replace
@@ -155,16 +159,17 @@ def draw(path):
     axes = figure.subplots(3, 3, sharex=True, sharey=True)
     most = 1.2 * max(np.abs(v).max() for of in result.stages.values() for v in of.values.values())
     size = most * np.logspace(np.log10(SMALLEST), 0, 49)
-    edges = np.concatenate([-size[::-1], size])
+    edges, tallest = np.concatenate([-size[::-1], size]), []
     for column, (name, of) in zip(axes.T, result.stages.items(), strict=True):
         for ax, (part, values) in zip(column, of.values.items(), strict=True):
-            ax.hist(values, edges, color="tab:blue")
+            tallest.append(ax.hist(values, edges, color="tab:blue")[0].max())
             ax.axvline(of.values[REMAINDER][-1], color="tab:red", lw=1, label="largest eigenvalue of H - G")
             ax.set_xscale("symlog", linthresh=size[0], linscale=0.5)
             ax.set_xticks([*-(10.0 ** np.arange(0, -6, -2)), 0, *10.0 ** np.arange(-4, 1, 2)])
             inside = (np.abs(values) < size[0]).sum() + of.parameters - len(values)
             ax.set_title(f"{name}, {part}; {inside:,} of {of.parameters:,} nearer to 0 than {size[0]:.0e}", fontsize=10)
             common.counts(ax)
+    axes[0, 0].set_ylim(top=2 * max(tallest))  # of all, whose axes are one
     for ax in axes[:, 0]:
         ax.set_ylabel("eigenvalues a bin")
     for ax in axes[-1]:

@@ -21,7 +21,7 @@ def double_backward(C, params):
     weights = list(model.parameters())
     v = [torch.randn_like(p) for p in weights]
 
-    def run(_):
+    def run():
         slopes = torch.autograd.grad(pytorch.quadratic(model(x), y), weights, create_graph=True)
         return torch.autograd.grad(sum((g * u).sum() for g, u in zip(slopes, v, strict=True)), weights)
 

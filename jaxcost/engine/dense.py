@@ -55,8 +55,8 @@ def matrix(kind, C, params, *, progress=True) -> np.ndarray:
 
 def _columns(kind, C, params, H, which, bar):
     """Fill in these columns, and their rows."""
-    together = math.ceil(len(which) / max(1, math.ceil(len(which) / COLUMNS)))
-    for first in range(0, len(which), together or 1):
+    together = max(1, math.ceil(len(which) / max(1, math.ceil(len(which) / COLUMNS))))  # in even parts
+    for first in range(0, len(which), together):
         some = which[first : first + together]
         padded = np.pad(some, (0, together - len(some)), mode="edge")  # one program
         found = products.of_each(kind, C, params, units(params, padded))

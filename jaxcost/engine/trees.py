@@ -79,10 +79,8 @@ def split(tree, kept=None) -> tuple[Any, Fixed | None]:
     leaves, structure = jax.tree.flatten(checks.tree("the tree", tree))
     kinds = tuple(map(_kind, leaves))
     if kept is not None:
-        kinds = tuple(
-            kind if path in kept else STAYS if kind == MOVES else kind
-            for kind, path in zip(kinds, paths(tree), strict=True)
-        )
+        held = lambda kind, path: STAYS if kind == MOVES and path not in kept else kind
+        kinds = tuple(map(held, kinds, paths(tree)))
     of = lambda kind: tuple(leaf for leaf, its in zip(leaves, kinds, strict=True) if its == kind)
     moving = [_as_array(leaf) if kind == MOVES else None for leaf, kind in zip(leaves, kinds, strict=True)]
     if set(kinds) <= {MOVES}:
