@@ -21,6 +21,7 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     engine.blocks          a function of images over all of them: blocks, devices, precision
     engine.windows         convolutions and pools of all images, of slices
     engine.batching        one operation of a traced program on all images
+    engine.axes            which axes of the parameters can be renumbered together
     engine.affine          which values of a program are affine in the parameters, and where it is cut
     engine.widened         a traced program, run with every float as float64
     engine.sums            sums over images, exact and fast
@@ -68,6 +69,12 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     curvature.density      how many of its eigenvalues lie where
     curvature.sharpness    how much C rises around a minimum
     curvature.convexity    where on a slice C is convex
+    connectivity.paths     the straight line between two networks, and its barrier
+    connectivity.symmetry  hidden neurons renumbered so that one network fits another
+    connectivity.orbit     other networks that are the same function: signs, scales, a neuron twice
+    connectivity.curves    Bezier curves and chains between two networks
+    connectivity.band      the lowest pass between two networks
+    connectivity.graph     many minima, the passes between them, and what tree they make
     plot                   figures, drawn on given axes
 """
 

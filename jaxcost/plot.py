@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from scipy.cluster.hierarchy import leaves_list
 
 from jaxcost import checks
 
@@ -173,6 +174,41 @@ def trajectory(ax, coordinates, off=None) -> None:
     ax.plot(*coordinates.T, color="white", lw=0.8)
     size = 10 if off is None else 4 + 60 * off / max(off.max(), 1e-12)
     ax.scatter(*coordinates.T, s=size, color="tab:red", edgecolors="white", linewidths=0.5, zorder=3)
+
+
+def curve(ax, plane, label=None) -> None:
+    """A curve between two networks over its plane, `curves.Plane`: the ends as dots, the bend as a cross."""
+    ax = _axes(ax, label)
+    checks.having("plane", plane, "nodes", "path")
+    nodes, path = (checks.numbers(name, getattr(plane, name), 2) for name in ("nodes", "path"))
+    ax.plot(*path.T, color="tab:red", lw=1.8, label=label)
+    ax.plot(*nodes[[0, -1]].T, color="white", lw=0.8, ls="--")
+    ax.plot(*nodes[1:-1].T, "x", color="tab:red", markersize=7, markeredgewidth=1.8)
+    ax.plot(*nodes[[0, -1]].T, "o", color="tab:red", markersize=7, markeredgecolor="white")
+
+
+def disconnectivity(ax, costs, merges) -> None:
+    """Which basins become one at which cost: each network a line up from its C, joined where `graph.merges` says.
+
+    Args:
+        ax: matplotlib axes; C is upward.
+        costs: C of each network, `[n]`.
+        merges: of these, `[n - 1, 4]`.
+    """
+    ax, costs = _axes(ax), checks.numbers("costs", costs, 1, finite=True)
+    merges = checks.numbers("merges", merges, 2, finite=True)
+    n = len(costs)
+    if merges.shape != (n - 1, 4) or n < 2:
+        raise ValueError(f"merges {list(merges.shape)} of {n} networks, expected [n - 1, 4], n 2 or more")
+    order = leaves_list(merges)
+    x, top = np.empty(2 * n - 1), np.concatenate([costs, merges[:, 2]])
+    x[order] = np.arange(n)
+    for k, (i, j) in enumerate(merges[:, :2].astype(int)):
+        x[n + k] = (x[i] + x[j]) / 2
+        ax.plot([x[i], x[i], x[j], x[j]], [top[i], top[n + k], top[n + k], top[j]], color="tab:blue", lw=1.2)
+    ax.plot(x[:n], costs, "o", color="tab:blue", markersize=4)
+    ax.set_xticks(np.arange(n), order, fontsize="x-small")
+    ax.set(xlabel="network", ylabel="C")
 
 
 def image(ax, x, title="", **style) -> None:

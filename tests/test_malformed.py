@@ -38,6 +38,7 @@ from jaxcost import (
     statistics,
     tails,
 )
+from jaxcost.connectivity import band, curves, symmetry
 from jaxcost.curvature import density, lanczos
 from jaxcost.engine import bars, coordinates, trees
 from jaxcost.measures import bumpiness, minima
@@ -85,7 +86,9 @@ def things():
         population=population, measures=bumpiness.Measures(*np.ones((15, 2))),
         minima=minima.local_minima(plane.values, plane.floor),
         pairs=lanczos.Eigenpairs(np.ones(2), orthonormal(starts), np.ones(2), np.ones(2), 3),
-        density=density.Density(np.ones((2, 3)), np.ones((2, 3)) / 3, 0.1, 43),
+        density=density.Density(np.ones((2, 3)), np.ones((2, 3)) / 3, 0.1, 43), layers=symmetry.of_dense(params),
+        curve=curves.Curve("bezier", stacked(params, third, other), axis[2:], np.ones(3), 1e-7, np.ones(2)),
+        band=band.Band(stacked(params, third, other), np.array([0, 0.5, 1]), np.ones(3), np.arange(3)),
     )  # fmt: skip
 
 
@@ -124,6 +127,7 @@ def calls(folder):
         t.frames,
     )
     training = {"C": C, "optimizer": t.sgd, "steps": 2, "batch": 5, "every": 1, "watch": {"C": C}, "keep": True}
+    ends, passes = {"C": C, "a": params, "b": t.other, "optimizer": t.sgd}, np.ones((3, 3)) - np.eye(3)
     half_widths, moving = np.arange(1.0, 4), t.plane.frame.moving()
     of = dict  # the arguments of a call
     return [
@@ -298,6 +302,28 @@ def calls(folder):
         ("curvature.sharpness.of_ball", of(C=C, params=params, epsilon=1e-3, steps=2)),
         ("curvature.sharpness.expected", of(key=key, C=C, params=params, radius=0.1, draws=2)),
         ("curvature.convexity.of_grid", of(key=key, C=C, frame=frames[0], axes=([0.0, 1.0],), progress=False)),
+        ("connectivity.paths.linear", of(C=C, a=params, b=t.other, points=3, accuracy=True, **memory)),
+        ("connectivity.symmetry.table", of(C=C, params=params)),
+        ("connectivity.symmetry.of_dense", of(params=params)),
+        ("connectivity.symmetry.permute", of(params=params, orders=[np.arange(4)[::-1]], layers=t.layers)),
+        ("connectivity.symmetry.weight_matching", of(a=params, b=t.other, layers=t.layers, sweeps=3)),
+        ("connectivity.symmetry.match_many", of(networks=[params, t.other, t.third], to=None, rounds=2)),
+        ("connectivity.symmetry.activation_matching", of(C=C, a=params, b=t.other)),
+        ("connectivity.orbit.flip", of(params=params, layer=0, neurons=[1, 2], activation="tanh")),
+        ("connectivity.orbit.rescale", of(params=params, layer=0, factors=np.arange(1.0, 5))),
+        ("connectivity.orbit.duplicate", of(params=params, layer=0, neuron=1, share=0.3)),
+        ("connectivity.curves.bezier", of(key=key, **ends, steps=2, batch=3, points=3)),
+        ("connectivity.curves.chain", of(key=key, **ends, bends=2, steps=2, batch=3, points=4)),
+        ("connectivity.curves.evaluate", of(C=C, curve=t.curve, ts=[0.0, 0.5, 1.0], accuracy=True)),
+        ("connectivity.curves.plane", of(curve=t.curve)),
+        ("connectivity.curves.Curve.at", of(t=0.5), t.curve.at),
+        ("connectivity.curves.Curve.node", of(i=1), t.curve.node),
+        ("connectivity.band.nudged", of(key=key, **ends, pivots=2, cycles=2, steps=2, batch=3, most=4, excess=0.2)),
+        ("connectivity.band.Band.node", of(i=1), t.band.node),
+        ("connectivity.band.certify", of(key=key, C=C, params=params)),
+        ("connectivity.graph.straight", of(C=C, networks=[params, t.other, t.third], points=3, match=None, **memory)),
+        ("connectivity.graph.spanning_tree", of(weights=passes)),
+        ("connectivity.graph.merges", of(passes=passes)),
         ("results.save", of(path=folder / "new.npz", result=params, settings={"seed": 0}, note="text")),
         ("results.load", of(path=folder / "saved.npz", like=None, types=())),
         ("results.provenance", of(path=folder / "saved.npz")),
@@ -308,6 +334,8 @@ def calls(folder):
         ("plot.band", of(ax=ax, steps=np.arange(9), values=wave, label="C")),
         ("plot.medians", of(ax=ax, x=[0, 1], summaries=[statistics.Interval(1.0, 0.5, 2.0)] * 2, label="C")),
         ("plot.trajectory", of(ax=ax, coordinates=np.ones((3, 2)), off=np.ones(3))),
+        ("plot.curve", of(ax=ax, plane=curves.plane(t.curve), label="C")),
+        ("plot.disconnectivity", of(ax=ax, costs=np.zeros(3), merges=[[0, 1, 1, 2], [2, 3, 2, 3]])),
         ("plot.image", of(ax=ax, x=np.ones(9), title="text")),
     ]  # fmt: skip
 

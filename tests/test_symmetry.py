@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from jaxcost import cost, network
+from jaxcost import cost, data, network
 from jaxcost.connectivity import orbit, symmetry
 from jaxcost.data import Images
 from jaxcost.engine import trees
@@ -161,3 +161,28 @@ def test_what_is_no_order_or_not_alike_is_said():
     with pytest.raises(ValueError, match="a network is like"):
         symmetry.weight_matching(params, network.init(jax.random.key(0), (5, 4, 2)))
     assert trees.paths(params) == [".w[0]", ".w[1]", ".b[0]", ".b[1]"]
+
+
+def test_many_are_matched_to_one_and_to_each_other():
+    rng = np.random.default_rng(0)
+    a, other = (network.init(jax.random.key(i), (PIXELS, 6, 5, 3)) for i in (0, 1))
+    shuffle = lambda params: symmetry.permute(params, [rng.permutation(6), rng.permutation(5)])
+    shuffled = [shuffle(a) for _ in range(4)]
+    for found in (symmetry.match_many(shuffled, a), symmetry.match_many(shuffled)):
+        for one in found:
+            jax.tree.map(np.testing.assert_array_equal, one, found[0])
+    jax.tree.map(np.testing.assert_array_equal, symmetry.match_many(shuffled, a)[0], a)
+    mixed = [a, shuffle(other), *(network.init(jax.random.key(i), (PIXELS, 6, 5, 3)) for i in (2, 3))]
+    spread = lambda many: sum(
+        float(np.var(np.stack(leaf), 0).sum()) for leaf in zip(*map(jax.tree.leaves, many), strict=True)
+    )
+    assert spread(symmetry.match_many(mixed)) < spread(mixed)
+
+
+def test_a_hundred_shuffles_change_c_by_rounding_alone():
+    """Row 30 of the published results, of the home network."""
+    C, params, rng = cost.Cost(data.digits()[1]), network.init(jax.random.key(0)), np.random.default_rng(0)
+    exact, eps = float(C(*params)), np.finfo(np.float32).eps
+    for _ in range(100):
+        moved = symmetry.permute(params, [rng.permutation(16), rng.permutation(16)])
+        assert abs(float(C(*moved)) - exact) <= 8 * eps * exact

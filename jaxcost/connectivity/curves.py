@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxcost import checks, cost, slices
+from jaxcost import checks, cost, directions, floors, slices, trajectories
 from jaxcost.connectivity.paths import Path
 from jaxcost.directions import Frame, between
 from jaxcost.engine import blocks, trees
@@ -56,6 +56,20 @@ class Curve(NamedTuple):
     def barrier(self) -> float:
         """The largest excess of C over the straight line between its end values."""
         return Path(self.ts, self.costs, self.floor).barrier
+
+
+class Plane(NamedTuple):
+    """The plane of a curve.
+
+    Attributes:
+        frame: origin a, directions of length 1 at right angles: the first towards b, the second to the bend's side.
+        nodes: coordinates of a, the bend and b, `[3, 2]`.
+        path: of the curve at its ts, `[points, 2]`.
+    """
+
+    frame: Frame
+    nodes: np.ndarray
+    path: np.ndarray
 
 
 def bezier(key, C, a, b, optimizer=None, *, steps=2_000, batch=128, points=25) -> Curve:
@@ -104,55 +118,87 @@ def chain(key, C, a, b, optimizer=None, *, bends=1, steps=2_000, batch=128, poin
     return _curve("chain", checks.whole("bends", bends), key, C, a, b, optimizer, steps, batch, points)
 
 
-def evaluate(C, curve, ts, **options) -> Path | tuple[Path, ...]:
+def evaluate(C, curve, ts, *, accuracy=False, **options) -> Path | tuple[Path, ...]:
     """C along a curve, such as on held-out images.
 
     Args:
         C: a `cost.Cost`, or a tuple of several of one model.
         curve: a `Curve`.
         ts: from 0 to 1, rising.
+        accuracy: find the share of images that are right as well.
         **options: as of `slices.evaluate`.
 
     Returns:
-        A `Path`; of several costs a tuple of them.
+        A `Path`, with its noise floor; of several costs a tuple of them.
+
+    Raises:
+        ValueError: it is no curve of C's parameters, or ts are not such numbers.
     """
+    checks.having("curve", curve, "kind", "nodes")
     ts = np.asarray(checks.numbers("ts", ts, 1, finite=True), np.float64)
-    parts, found = _parts(curve, ts), []
-    for frame, points, which in parts:
-        values = slices.evaluate(C, *frame, points, **options)
-        found.append((which, values if isinstance(C, tuple) else (values,)))
-    made = []
-    for i in range(len(found[0][1])):
-        costs = np.empty(len(ts), found[0][1][i].dtype)
-        for which, values in found:
-            costs[which] = values[i]
-        made.append(Path(ts, costs, 0.0))
+    if not len(ts) or not (np.diff(ts, prepend=0) >= 0).all() or ts[-1] > 1:
+        raise ValueError(f"ts {checks.shown(ts)}, expected rising numbers from 0 to 1")
+    Cs = C if isinstance(C, tuple) else (C,)
+    found = [[] for _ in Cs]
+    for frame, points in _parts(curve, ts):
+        for of_one, one, values in zip(found, Cs, slices.evaluate(Cs, *frame, points, **options), strict=True):
+            of_one.append((values, floors.of_values(one, *frame, points, values)))
+    right = [np.array([float(cost.accuracy(one, curve.at(t))) for t in ts]) if accuracy else None for one in Cs]
+    parts = [tuple(zip(*of_one, strict=True)) for of_one in found]
+    made = [Path(ts, np.concatenate(costs), max(own), of) for (costs, own), of in zip(parts, right, strict=True)]
     return tuple(made) if isinstance(C, tuple) else made[0]
 
 
+def plane(curve) -> Plane:
+    """The plane through the ends and the bend of a curve, for `slices.plane` and to draw the curve on.
+
+    Args:
+        curve: a `Curve` of one bend.
+
+    Returns:
+        A `Plane`.
+
+    Raises:
+        ValueError: the curve has more bends than one, or its three networks lie on a line.
+
+    Example:
+        >>> from jaxcost import data, network
+        >>> C, keys = cost.Cost(data.digits()[1]), jax.random.split(jax.random.key(0))
+        >>> found = plane(bezier(jax.random.key(1), C, *map(network.init, keys), steps=100))
+        >>> found.nodes.shape, found.path.shape, [round(float(x)) for x in found.nodes[2]]
+        ((3, 2), (25, 2), [161, 0])
+    """
+    checks.having("curve", curve, "kind", "nodes", "ts")
+    if (count := len(jax.tree.leaves(trees.moving(curve.nodes))[0])) != 3:
+        raise ValueError(f"a curve of {count - 2} bends, expected one bend, so that it lies in a plane")
+    a, bend, b = map(curve.node, range(3))
+    frame = Frame(a, directions.through(a, b, bend))
+    nodes, _ = trajectories.coordinates(curve.nodes, *frame)
+    return Plane(frame, nodes, np.stack([_weights(curve.kind, 3, t) for t in curve.ts]) @ nodes)
+
+
 def _parts(curve, ts):
-    """Slices that hold a curve: for each its frame, the points of the curve on it, and which of ts these are."""
+    """Slices that hold a curve: for each its frame, and the points of the curve on it, those of rising ts."""
     nodes = [curve.node(i) for i in range(len(jax.tree.leaves(trees.moving(curve.nodes))[0]))]
     if curve.kind == "bezier":
         a, bend, b = nodes
-        points = np.stack([2 * ts * (1 - ts), ts**2], 1)
-        return [(Frame(a, (between(a, bend), between(a, b))), points, np.arange(len(ts)))]
-    lines, parts = len(nodes) - 1, []
+        return [(Frame(a, (between(a, bend), between(a, b))), np.stack([2 * ts * (1 - ts), ts**2], 1))]
+    lines = len(nodes) - 1
     which = np.minimum((ts * lines).astype(int), lines - 1)
-    for i in np.unique(which):
-        own = np.flatnonzero(which == i)
-        frame = Frame(nodes[i], (between(nodes[i], nodes[i + 1]),))
-        parts.append((frame, (ts[own] * lines - i)[:, None], own))
-    return parts
+    of_line = lambda i: Frame(nodes[i], (between(nodes[i], nodes[i + 1]),))
+    return [(of_line(i), (ts[which == i] * lines - i)[:, None]) for i in np.unique(which)]
+
+
+def _weights(kind, n, t):
+    """Of each of n nodes at t: P(t) = sum_i weight_i node_i."""
+    if kind == "bezier":
+        return jnp.stack([(1 - t) ** 2, 2 * t * (1 - t), t**2])
+    return jnp.maximum(0, 1 - jnp.abs(t * (n - 1) - jnp.arange(n)))
 
 
 def _at(kind, nodes, t):
     """The network at t of nodes whose leaves are `[bends + 2, ...]`."""
-    if kind == "bezier":
-        weights = jnp.array([(1 - t) ** 2, 2 * t * (1 - t), t**2])
-    else:
-        n = len(jax.tree.leaves(nodes)[0])
-        weights = jnp.maximum(0, 1 - jnp.abs(t * (n - 1) - jnp.arange(n)))
+    weights = _weights(kind, len(jax.tree.leaves(nodes)[0]), jnp.asarray(t))
     return jax.tree.map(lambda leaf: jnp.tensordot(weights.astype(leaf.dtype), leaf, 1), nodes)
 
 
@@ -168,7 +214,8 @@ def _curve(kind, bends, key, C, a, b, optimizer, steps, batch, points):
     nodes = trees.join(fixed, _nodes(start, inner, end))
     ts = np.linspace(0, 1, points)
     curve = Curve(kind, nodes, ts, np.zeros(points), 0.0, np.asarray(losses))
-    return curve._replace(costs=evaluate(C, curve, ts, progress=False).costs)
+    path = evaluate(C, curve, ts, progress=False)
+    return curve._replace(costs=path.costs, floor=path.floor)
 
 
 def _nodes(start, inner, end):

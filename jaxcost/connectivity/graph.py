@@ -43,14 +43,21 @@ class Graph(NamedTuple):
         """The highest C on the way, `[n, n]`; on the diagonal that of the network."""
         return squareform(self.along.max(1)) + np.diag(self.costs)
 
+    @property
+    def star(self) -> int:
+        """The network whose highest barrier to another one is the lowest."""
+        return int(self.barriers.max(1).argmin())
 
-def straight(C, networks, points=25, **options) -> Graph:
+
+def straight(C, networks, points=25, *, match=None, **options) -> Graph:
     """C along the straight lines between all pairs of networks.
 
     Args:
         C: a `cost.Cost`.
         networks: two or more tuples of C's arguments.
         points: on each line, its ends included.
+        match: None, or a function of the two networks of a pair that gives the second one so that it fits the first,
+            such as `symmetry.weight_matching`.
         **options: as of `populations.grid`.
 
     Returns:
@@ -71,7 +78,8 @@ def straight(C, networks, points=25, **options) -> Graph:
         raise ValueError(f"{len(networks)} networks, expected two or more")
     ts = np.linspace(0, 1, checks.whole("points", points, 3))
     pairs = np.array(list(itertools.combinations(range(len(networks)), 2)))
-    frames = [Frame(networks[i], (between(networks[i], networks[j]),)) for i, j in pairs]
+    fitted = (lambda a, b: b) if match is None else checks.function("match", match)
+    frames = [Frame(networks[i], (between(networks[i], fitted(networks[i], networks[j])),)) for i, j in pairs]
     found = populations.grid(C, frames, (ts,), **options)
     costs = np.empty(len(networks), found.values.dtype)
     costs[pairs[:, 0]], costs[pairs[:, 1]] = found.values[:, 0], found.values[:, -1]

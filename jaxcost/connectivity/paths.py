@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxcost import checks, slices
-from jaxcost.directions import Frame, between
+from jaxcost.directions import between
 
 
 class Path(NamedTuple):
@@ -19,16 +19,12 @@ class Path(NamedTuple):
         costs: C there, `[points]`.
         floor: rounding noise of the costs; a barrier below twice of it is none.
         accuracy: None, or the share of images that are right, `[points]`.
-        frame: where the path lies, `None` where it is not in one slice.
-        points: coordinates of the path on that slice, `[points, k]`.
     """
 
     ts: np.ndarray
     costs: np.ndarray
     floor: float
     accuracy: np.ndarray | None = None
-    frame: Frame | None = None
-    points: np.ndarray | None = None
 
     @property
     def excess(self) -> np.ndarray:
@@ -73,9 +69,5 @@ def linear(C, a, b, points=25, *, accuracy=False, **options) -> Path | tuple[Pat
     """
     ts = np.linspace(0, 1, checks.whole("points", points, 3))
     found = slices.line(C, a, between(a, b), ts, accuracy=accuracy, **options)
-    made = [Path(ts, one.values, one.floor, one.accuracy, one.frame, ts[:, None]) for one in _several(found)]
+    made = [Path(ts, one.values, one.floor, one.accuracy) for one in (found if isinstance(C, tuple) else (found,))]
     return tuple(made) if isinstance(C, tuple) else made[0]
-
-
-def _several(found):
-    return (found,) if isinstance(found, slices.Slice) else found

@@ -145,6 +145,54 @@ def weight_matching(a, b, layers=None, *, sweeps=100) -> Any:
     return _put(b, _renumbered(of_b, orders, layers))
 
 
+def match_many(networks, to=None, layers=None, *, rounds=20) -> list:
+    """Many networks with their hidden neurons renumbered to fit one, or each other.
+
+    Args:
+        networks: two or more tuples of C's arguments.
+        to: the network that each is to fit; None: each in turn is fitted to the mean of the others, until none changes.
+        layers: as of `table`; None for built-in networks.
+        rounds: over all networks, after which it stops in any case.
+
+    Returns:
+        As many tuples, the same functions.
+
+    Raises:
+        ValueError: there are fewer than two, or as `weight_matching`.
+
+    Reference:
+        Ainsworth, Hayase & Srinivasa 2023 (arXiv 2209.04836), algorithm 3.
+
+    Example:
+        >>> a = network.init(jax.random.key(0))
+        >>> shuffled = [permute(a, [np.random.default_rng(i).permutation(16)] * 2) for i in range(3)]
+        >>> one, two, three = match_many(shuffled)
+        >>> bool((one.w[0] == two.w[0]).all() and (two.w[1] == three.w[1]).all())
+        True
+    """
+    networks, rounds = list(checks.listed("networks", networks)), checks.whole("rounds", rounds)
+    if len(networks) < 2:
+        raise ValueError(f"{len(networks)} networks, expected two or more")
+    if to is not None:
+        return [weight_matching(to, one, layers) for one in networks]
+    same = lambda one, other: all(map(np.array_equal, *map(jax.tree.leaves, (trees.moving(one), trees.moving(other)))))
+    for _ in range(rounds):
+        before = list(networks)
+        for i, one in enumerate(networks):
+            networks[i] = weight_matching(_mean(networks[:i] + networks[i + 1 :]), one, layers)
+        if all(map(same, before, networks)):
+            break
+    return networks
+
+
+def _mean(networks):
+    """The mean of networks that are alike."""
+    first, fixed = trees.split(networks[0])
+    moving = [first, *(trees.fitted(one, networks[0], "a network", "the first") for one in networks[1:])]
+    mean = lambda *leaves: jnp.asarray(np.mean([np.float64(leaf) for leaf in leaves], 0), leaves[0].dtype)
+    return trees.join(fixed, jax.tree.map(mean, *moving))
+
+
 def activation_matching(C, a, b) -> Any:
     """The network b with its hidden neurons renumbered so that they answer C's images like those of a.
 
