@@ -149,6 +149,31 @@ def _weighted_input(x, w, b, hidden):
     return z
 
 
+def checked(params) -> Params:
+    """Parameters of dense layers, `Params`, that fit each other.
+
+    Raises:
+        ValueError: they are others; names them.
+
+    Example:
+        >>> checked(init(jax.random.key(0), (5, 3, 2))).w[1].shape
+        (2, 3)
+    """
+    if not isinstance(params, Params):
+        raise ValueError(f"parameters {checks.shown(params)}, expected network.Params")
+    w, b = (
+        tuple(jnp.asarray(checks.real(f"{name}[{i}]", leaf)) for i, leaf in enumerate(checks.listed(name, of)))
+        for name, of in zip(Params._fields, params, strict=True)
+    )
+    shapes = [leaf.shape for leaf in w], [leaf.shape for leaf in b]
+    to, before = [shape[:1] for shape in shapes[0]], [shape[1:] for shape in shapes[0]]
+    fit = to == shapes[1] and before[1:] == shapes[1][:-1] and all(len(shape) == 2 for shape in shapes[0])
+    if not fit or not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in (*w, *b)):
+        found = trees.shapes(params)
+        raise ValueError(f"parameters {found}, expected floating w [to, from] and b [to], layers that fit each other")
+    return Params(w, b)
+
+
 def size(params) -> int:
     """Number of floating numbers in any parameter tree, which is what may move; 13,002 for 784-16-16-10.
 

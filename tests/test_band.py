@@ -60,5 +60,5 @@ def test_of_networks_it_is_lower_than_the_line_and_its_ends_stay():
         jax.tree.map(np.testing.assert_array_equal, one, end)
     line = [float(C(*jax.tree.map(lambda x, y, t=t: (1 - t) * x + t * y, a, b))) for t in np.linspace(0, 1, 9)]
     assert found.costs.mean() < np.mean(line)
-    with pytest.raises(ValueError, match="the two networks are the same"):
+    with pytest.raises(ValueError, match="a and b are the same network"):
         band.nudged(KEY, C, a, a)

@@ -38,7 +38,7 @@ from jaxcost import (
     statistics,
     tails,
 )
-from jaxcost.connectivity import band, curves, symmetry
+from jaxcost.connectivity import band, curves, paths, symmetry
 from jaxcost.curvature import density, lanczos
 from jaxcost.engine import bars, coordinates, trees
 from jaxcost.measures import bumpiness, minima
@@ -179,6 +179,7 @@ def calls(folder):
         ("network.mlp", of(hidden=jnp.tanh, output=jnp.tanh)),
         ("network.mlp made", of(x=x, w=w, b=b), network.mlp(jnp.tanh)),
         ("network.size", of(params=params)),
+        ("network.checked", of(params=params)),
         ("directions.Frame.at", of(s=[0.1, 0.2]), directions.Frame(params, (u, v)).at),
         ("directions.Recipe.of", of(params=params), directions.recipes(key)[0].of),
         ("directions.at", of(**slice_, s=[0.1, 0.2])),
@@ -303,6 +304,8 @@ def calls(folder):
         ("curvature.sharpness.expected", of(key=key, C=C, params=params, radius=0.1, draws=2)),
         ("curvature.convexity.of_grid", of(key=key, C=C, frame=frames[0], axes=([0.0, 1.0],), progress=False)),
         ("connectivity.paths.linear", of(C=C, a=params, b=t.other, points=3, accuracy=True, **memory)),
+        ("connectivity.paths.ends", of(C=C, a=params, b=t.other)),
+        ("connectivity.paths.node", of(i=1), functools.partial(paths.node, t.band.nodes)),
         ("connectivity.symmetry.table", of(C=C, params=params)),
         ("connectivity.symmetry.of_dense", of(params=params)),
         ("connectivity.symmetry.permute", of(params=params, orders=[np.arange(4)[::-1]], layers=t.layers)),
@@ -500,7 +503,7 @@ NONFINITE = "array of NaN, " + FEW
 LEGAL = [
     (r"(?!cost.Cost).* C", "C"),
     (
-        r".* (keep|progress|bar|standard_error|per_class|per_image)|slices.* (accuracy|derivatives)|checks.flag value",
+        r".* (keep|progress|bar|standard_error|per_class|per_image|accuracy)|slices.* (derivatives)|checks.flag value",
         "True",
     ),
     (r".* (batch|watch|resume_file|spread|fixed|scale|grid_only|output|label|title|off)|plot.* minima", "None"),
@@ -558,11 +561,36 @@ LEGAL = [
     (r"checks.having value", "without standard_error, without per_class, without per_image, without accuracy"),
     (r"directions.(random|recipes) normalize", "None"),
     (r"checks.function value|cost.Cost (f|loss)|network.mlp (hidden|output)", "lambda, C"),
+    # paths between networks
+    (r"connectivity.symmetry.\w+ layers|connectivity.symmetry.match_many to|connectivity.graph.straight match", "None"),
+    (r"connectivity.symmetry.match_many to", "params"),
+    (r"connectivity.(curves|band).* optimizer", "None"),
+    (r"connectivity.band.nudged excess", "1.5, 1e2, huge"),
+    (r"connectivity.(symmetry.table|band.certify) params", "leaf of integers"),
+    (r"connectivity.curves.evaluate ts", "old key, one fewer"),
+    (r"connectivity.(curves.Curve.at t|\w+.\w+.node i)", "0"),
+    (r"connectivity.\w+.\w+.node i", "-1"),
+    (r"connectivity.graph.straight networks", "one fewer"),
+    (r"connectivity.graph.\w+ (weights|passes)", "transposed, all 0, rounded"),
+    (r"connectivity.\w+.\w+ (a|b)", "all leaves 0"),
+    (r"connectivity.\w+.\w+ a|connectivity.symmetry.\w*matching b", "params"),
+    (r"network.checked params|connectivity.(symmetry.(of_dense|permute)|orbit.\w+) params", "leaf of another shape"),
+    (r"connectivity.symmetry.(weight_matching layers|match_many networks)", "one more"),
+    (r"connectivity.symmetry.match_many networks", "one fewer"),
+    (r"connectivity.symmetry.\w+ (sweeps|rounds)", "huge"),
+    (r"connectivity.orbit.\w+ (layer|neuron|share)", "0"),
+    (r"connectivity.orbit.\w+ share", "-1, 1.5, 1e2, huge"),
+    (r"connectivity.orbit.flip neurons", "one fewer"),
+    (r"connectivity.orbit.rescale factors", "rounded"),
+    (r"plot.disconnectivity costs", "all 0, rounded"),
     # networks and directions
     (r"(network|cost.Cost).* (w|b)", "leaf of integers, leaf of NaN, all leaves 0, as a list"),
     (r"(network|cost.Cost).* x", "NaN in it, all 0, rounded"),
-    (r"(?!checks|curvature.(lanczos|density|estimates|sharpness.of_ball)).* (params|origin|tree|like)", TREE),
-    (r"curvature.(lanczos|density|estimates|sharpness.of_ball).* params", "params, all leaves 0"),
+    (
+        r"(?!checks|connectivity.band|curvature.(lanczos|density|estimates|sharpness.of_ball)).* (params|origin|tree|like)",
+        TREE,
+    ),
+    (r"(connectivity.band|curvature.(lanczos|density|estimates|sharpness.of_ball)).* params", "params, all leaves 0"),
     (r"(cost|descent|curvature.(?!products.(hvp|ggn_vp))).* params", "leaf of integers"),
     (r"curvature.lanczos.(top_eigenpairs more|extreme) basis", "None"),
     (r"curvature.lanczos.(top_eigenpairs more|extreme) most", "huge"),

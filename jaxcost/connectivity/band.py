@@ -15,11 +15,11 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
-from jaxcost import checks, cost, descent, slices
-from jaxcost.connectivity.paths import Path
+from jaxcost import checks, descent, slices
+from jaxcost.connectivity.paths import Path, ends, node
 from jaxcost.curvature import lanczos
 from jaxcost.directions import between
-from jaxcost.engine import blocks, trees
+from jaxcost.engine import blocks, trained, trees
 
 BETWEEN = 8  # points of each line between two pivots at which C is looked at
 
@@ -46,8 +46,7 @@ class Band(NamedTuple):
 
     def node(self, i) -> Any:
         """Network i of the nodes: 0 and -1 are the ends."""
-        moving, fixed = trees.split(self.nodes)
-        return trees.join(fixed, trees.pick(moving, i))
+        return node(self.nodes, i)
 
     @property
     def highest(self) -> Any:
@@ -71,9 +70,7 @@ class Pass(NamedTuple):
     residuals: np.ndarray
 
 
-def nudged(
-    key, C, a, b, optimizer=None, *, pivots=5, cycles=4, steps=500, batch=None, most=30, excess=0.2, start=None
-) -> Band:
+def nudged(key, C, a, b, optimizer=None, *, pivots=5, cycles=4, steps=500, batch=None, most=30, excess=0.2) -> Band:
     """Relax a band between two networks.
 
     Args:
@@ -89,7 +86,6 @@ def nudged(
         most: pivots in the end at most.
         excess: a pivot is inserted where C rises above the line between two neighbours by this share of the highest
             less the lowest cost on the band.
-        start: a tuple like `Band.nodes`, to begin with instead; its ends are a and b.
 
     Returns:
         A `Band`.
@@ -108,21 +104,16 @@ def nudged(
         >>> round(band.barrier, 3)
         1.0
     """
-    key, cycles, steps = checks.key("key", key), checks.whole("cycles", cycles), checks.whole("steps", steps)
-    pivots, most = checks.whole("pivots", pivots), checks.whole("most", most, pivots)
-    excess = checks.number("excess", excess, 0, above=True)
-    C, first = cost.split(C, a)
-    last, fixed = trees.fitted(b, a, "b", "a"), trees.split(a)[1]
+    C, first, last, fixed = ends(C, a, b)
+    key, excess = checks.key("key", key), checks.number("excess", excess, 0, above=True)
+    cycles, steps = (checks.whole(name, n, 1, checks.MOST) for name, n in (("cycles", cycles), ("steps", steps)))
+    pivots = checks.whole("pivots", pivots, 1, checks.MOST)
+    most = checks.whole("most", most, pivots, checks.MOST)
     batch = None if batch is None else checks.whole("batch", batch, 1, C.n)
-    optimizer = optax.adam(0.01) if optimizer is None else optimizer
+    optimizer = optax.adam(0.01) if optimizer is None else trained.optimizer(optimizer)
     (x, unravel), (y, _) = ravel_pytree(first), ravel_pytree(last)
-    if not jnp.any(x != y):
-        raise ValueError("the two networks are the same, expected two")
-    if start is None:
-        t = jnp.linspace(0, 1, pivots + 2, dtype=x.dtype)[:, None]
-        nodes = (1 - t) * x[None] + t * y[None]
-    else:
-        nodes = jax.vmap(lambda one: ravel_pytree(one)[0])(trees.moving(start))
+    t = jnp.linspace(0, 1, pivots + 2, dtype=x.dtype)[:, None]
+    nodes = (1 - t) * x[None] + t * y[None]
     for cycle in range(cycles):
         nodes = _relaxed(optimizer, steps, batch, jax.random.fold_in(key, cycle), C, first, nodes)
         band = _seen(C, unravel, nodes)

@@ -17,9 +17,9 @@ import numpy as np
 import optax
 
 from jaxcost import checks, cost, directions, floors, slices, trajectories
-from jaxcost.connectivity.paths import Path
+from jaxcost.connectivity.paths import Path, ends, node
 from jaxcost.directions import Frame, between
-from jaxcost.engine import blocks, trees
+from jaxcost.engine import blocks, trained, trees
 
 
 class Curve(NamedTuple):
@@ -49,8 +49,7 @@ class Curve(NamedTuple):
 
     def node(self, i) -> Any:
         """Network i of the nodes: 0 is a, -1 is b."""
-        moving, fixed = trees.split(self.nodes)
-        return trees.join(fixed, trees.pick(moving, i))
+        return node(self.nodes, i)
 
     @property
     def barrier(self) -> float:
@@ -115,7 +114,7 @@ def chain(key, C, a, b, optimizer=None, *, bends=1, steps=2_000, batch=128, poin
         >>> bool(np.allclose(curve.costs[3], C(*curve.node(1)), rtol=1e-4))
         True
     """
-    return _curve("chain", checks.whole("bends", bends), key, C, a, b, optimizer, steps, batch, points)
+    return _curve("chain", checks.whole("bends", bends, 1, checks.MOST), key, C, a, b, optimizer, steps, batch, points)
 
 
 def evaluate(C, curve, ts, *, accuracy=False, **options) -> Path | tuple[Path, ...]:
@@ -134,7 +133,7 @@ def evaluate(C, curve, ts, *, accuracy=False, **options) -> Path | tuple[Path, .
     Raises:
         ValueError: it is no curve of C's parameters, or ts are not such numbers.
     """
-    checks.having("curve", curve, "kind", "nodes")
+    checks.having("curve", curve, "kind", "nodes"), checks.flag("accuracy", accuracy)
     ts = np.asarray(checks.numbers("ts", ts, 1, finite=True), np.float64)
     if not len(ts) or not (np.diff(ts, prepend=0) >= 0).all() or ts[-1] > 1:
         raise ValueError(f"ts {checks.shown(ts)}, expected rising numbers from 0 to 1")
@@ -169,7 +168,7 @@ def plane(curve) -> Plane:
         ((3, 2), (25, 2), [161, 0])
     """
     checks.having("curve", curve, "kind", "nodes", "ts")
-    if (count := len(jax.tree.leaves(trees.moving(curve.nodes))[0])) != 3:
+    if (count := _count(curve)) != 3:
         raise ValueError(f"a curve of {count - 2} bends, expected one bend, so that it lies in a plane")
     a, bend, b = map(curve.node, range(3))
     frame = Frame(a, directions.through(a, b, bend))
@@ -179,7 +178,7 @@ def plane(curve) -> Plane:
 
 def _parts(curve, ts):
     """Slices that hold a curve: for each its frame, and the points of the curve on it, those of rising ts."""
-    nodes = [curve.node(i) for i in range(len(jax.tree.leaves(trees.moving(curve.nodes))[0]))]
+    nodes = [curve.node(i) for i in range(_count(curve))]
     if curve.kind == "bezier":
         a, bend, b = nodes
         return [(Frame(a, (between(a, bend), between(a, b))), np.stack([2 * ts * (1 - ts), ts**2], 1))]
@@ -187,6 +186,10 @@ def _parts(curve, ts):
     which = np.minimum((ts * lines).astype(int), lines - 1)
     of_line = lambda i: Frame(nodes[i], (between(nodes[i], nodes[i + 1]),))
     return [(of_line(i), (ts[which == i] * lines - i)[:, None]) for i in np.unique(which)]
+
+
+def _count(curve):
+    return len(jax.tree.leaves(trees.moving(curve.nodes))[0])
 
 
 def _weights(kind, n, t):
@@ -203,11 +206,11 @@ def _at(kind, nodes, t):
 
 
 def _curve(kind, bends, key, C, a, b, optimizer, steps, batch, points):
-    key, steps, points = checks.key("key", key), checks.whole("steps", steps), checks.whole("points", points, 3)
-    moving_C, start = cost.split(C, a)
-    end, fixed = trees.fitted(b, a, "b", "a"), trees.split(a)[1]
+    moving_C, start, end, fixed = ends(C, a, b)
+    key, steps = checks.key("key", key), checks.whole("steps", steps, 1, checks.MOST)
+    points = checks.whole("points", points, 3, checks.MOST)
     batch = None if batch is None else checks.whole("batch", batch, 1, C.n)
-    optimizer = optax.adam(0.01) if optimizer is None else optimizer
+    optimizer = optax.adam(0.01) if optimizer is None else trained.optimizer(optimizer)
     weights = np.linspace(0, 1, bends + 2)[1:-1]
     line = lambda x, y: jnp.stack([((1 - s) * x + s * y).astype(x.dtype) for s in weights])
     inner, losses = _fit(kind, optimizer, steps, batch, key, moving_C, start, end, jax.tree.map(line, start, end))

@@ -73,10 +73,10 @@ def straight(C, networks, points=25, *, match=None, **options) -> Graph:
         >>> straight(C, networks, 5, progress=False).barriers.shape
         (3, 3)
     """
-    networks = list(networks)
+    networks = list(checks.listed("networks", networks))
     if len(networks) < 2:
         raise ValueError(f"{len(networks)} networks, expected two or more")
-    ts = np.linspace(0, 1, checks.whole("points", points, 3))
+    ts = np.linspace(0, 1, checks.whole("points", points, 3, checks.MOST))
     pairs = np.array(list(itertools.combinations(range(len(networks)), 2)))
     fitted = (lambda a, b: b) if match is None else checks.function("match", match)
     frames = [Frame(networks[i], (between(networks[i], fitted(networks[i], networks[j])),)) for i, j in pairs]

@@ -37,7 +37,7 @@ def flip(params, layer, neurons, *, activation="tanh") -> network.Params:
         True
     """
     checks.one_of("activation", activation, ("tanh", "sigmoid"))
-    (w, b), i, chosen = _hidden(params, layer, neurons)
+    (w, b), i, chosen = _hidden(params, layer, checks.listed("neurons", neurons))
     signs = jnp.ones_like(b[i]).at[chosen].set(-1)
     if activation == "sigmoid":
         b[i + 1] = b[i + 1] + w[i + 1][:, chosen].sum(1)
@@ -108,14 +108,9 @@ def duplicate(params, layer, neuron, share) -> network.Params:
 
 def _hidden(params, layer, neurons):
     """Weights and biases as lists, the number of a hidden layer, and those of some of its neurons."""
-    if not isinstance(params, network.Params):
-        raise ValueError(f"parameters {checks.shown(params)}, expected network.Params")
-    i = checks.whole("layer", layer, 0, len(params.w) - 2)
-    chosen = [checks.whole("neurons", one, 0, len(params.b[i]) - 1) for one in neurons]
+    w, b = network.checked(params)
+    i = checks.whole("layer", layer, 0, len(w) - 2)
+    chosen = [checks.whole("neurons", one, 0, len(b[i]) - 1) for one in neurons]
     if len(set(chosen)) < len(chosen):
         raise ValueError(f"neurons {chosen}, expected each once")
-    return (
-        ([jnp.asarray(leaf) for leaf in params.w], [jnp.asarray(leaf) for leaf in params.b]),
-        i,
-        np.array(chosen, int),
-    )
+    return (list(w), list(b)), i, np.array(chosen, int)

@@ -64,11 +64,8 @@ def of_dense(params) -> tuple[Layer, ...]:
         >>> [layer.size for layer in of_dense(network.init(jax.random.key(0), (784, 30, 20, 10)))]
         [30, 20]
     """
-    if not isinstance(params, network.Params):
-        found = checks.shown(params)
-        raise ValueError(f"parameters {found}, expected network.Params; of others give layers, as of symmetry.table")
     layer = lambda i: ((f".w[{i}]", 0), (f".w[{i + 1}]", 1), (f".b[{i}]", 0))
-    return tuple(Layer(len(b), layer(i)) for i, b in enumerate(params.b[:-1]))
+    return tuple(Layer(len(b), layer(i)) for i, b in enumerate(network.checked(params).b[:-1]))
 
 
 def permute(params, orders, layers=None) -> Any:
@@ -90,12 +87,13 @@ def permute(params, orders, layers=None) -> Any:
         (True, False)
     """
     layers, (leaves,) = _fitted(layers, params)
-    if len(orders) != len(layers):
+    if len(checks.listed("orders", orders)) != len(layers):
         raise ValueError(f"{len(orders)} orders, expected one for each of {len(layers)} layers")
+    orders = [checks.numbers(f"orders[{i}]", order, 1) for i, order in enumerate(orders)]
     for i, (order, layer) in enumerate(zip(orders, layers, strict=True)):
-        if sorted(np.ravel(order).tolist()) != list(range(layer.size)):
+        if sorted(order.tolist()) != list(range(layer.size)):
             raise ValueError(f"orders[{i}] is {checks.shown(order)}, expected the numbers 0 to {layer.size - 1}")
-    return _put(params, _renumbered(leaves, orders, layers))
+    return _put(params, _renumbered(leaves, [order.astype(int) for order in orders], layers))
 
 
 def weight_matching(a, b, layers=None, *, sweeps=100) -> Any:
@@ -136,7 +134,7 @@ def weight_matching(a, b, layers=None, *, sweeps=100) -> Any:
                 moved = _renumbered({path: of_b[path]}, *zip(*others, strict=True)) if others else of_b
                 rows = [np.moveaxis(leaf, axis, 0).reshape(layer.size, -1) for leaf in (of_a[path], moved[path])]
                 likeness += rows[0] @ rows[1].T
-            best = linear_sum_assignment(likeness, maximize=True)[1]
+            best = _best(likeness)
             gain = likeness[np.arange(layer.size), best].sum() - likeness[np.arange(layer.size), orders[i]].sum()
             if gain > 1e-9 * np.abs(likeness).sum():
                 orders[i], better = best, True
@@ -223,8 +221,15 @@ def activation_matching(C, a, b) -> Any:
     _, (_, of_b) = _fitted(layers, a, b)
     C, moving = cost.split(C, a)
     likeness = _likeness(C, moving, trees.moving(b))
-    orders = [linear_sum_assignment(np.asarray(one, np.float64), maximize=True)[1] for one in likeness]
+    orders = [_best(np.asarray(one, np.float64)) for one in likeness]
     return _put(b, _renumbered(of_b, orders, layers))
+
+
+def _best(likeness):
+    """The order of the columns that makes the sum along the diagonal largest."""
+    if not np.isfinite(likeness).all():
+        raise ValueError("the products of the two networks are not finite, expected networks that are")
+    return linear_sum_assignment(likeness, maximize=True)[1]
 
 
 @blocks.in_full
@@ -259,7 +264,9 @@ def _fitted(layers, *networks):
     """The layers, and the arrays of each network by path, in float64."""
     first = trees.moving(networks[0])
     moving = [first, *(trees.fitted(one, networks[0], "a network", "the first") for one in networks[1:])]
-    layers = of_dense(networks[0]) if layers is None else tuple(layers)
+    layers = of_dense(networks[0]) if layers is None else layers
+    for i, layer in enumerate(checks.listed("layers", layers)):
+        checks.having(f"layers[{i}]", layer, "size", "axes")
     each = [
         {path: np.asarray(leaf) for path, leaf in zip(trees.paths(one), jax.tree.leaves(one), strict=True)}
         for one in moving
