@@ -37,7 +37,8 @@ def test_its_highest_network_lies_on_the_saddle_and_that_is_certified(pivots, cy
     assert found.ts[-1] == 1
     assert (np.diff(found.ts) > 0).all()
     nodes = np.asarray(found.nodes[0])
-    np.testing.assert_allclose(found.costs[found.which], [valley(node, None) for node in nodes], atol=1e-5)
+    np.testing.assert_allclose(found.costs[:: band.BETWEEN], [valley(node, None) for node in nodes], atol=1e-5)
+    assert found.losses[-50:].mean() < found.losses[:50].mean()
     lengths = np.linalg.norm(np.diff(nodes, axis=0), axis=1)
     np.testing.assert_allclose(lengths, lengths.mean(), rtol=0.05)
 
@@ -45,9 +46,9 @@ def test_its_highest_network_lies_on_the_saddle_and_that_is_certified(pivots, cy
 def test_pivots_are_inserted_where_c_rises_between_two():
     C = cost.Cost(NOTHING, lambda x, p: p, valley)
     found = band.nudged(KEY, C, *ENDS, optax.adam(0.01), pivots=2, cycles=3, steps=300)
-    assert 4 < len(found.which) <= 32
+    assert 4 < len(found.nodes[0]) <= 32
     few = band.nudged(KEY, C, *ENDS, optax.adam(0.01), pivots=2, cycles=3, steps=300, most=3)
-    assert len(few.which) == 5
+    assert len(few.nodes[0]) == 5
 
 
 def test_of_networks_it_is_lower_than_the_line_and_its_ends_stay():

@@ -38,7 +38,7 @@ from jaxcost import (
     statistics,
     tails,
 )
-from jaxcost.connectivity import band, curves, paths, symmetry
+from jaxcost.connectivity import curves, paths, symmetry
 from jaxcost.curvature import density, lanczos
 from jaxcost.engine import bars, coordinates, trees
 from jaxcost.measures import bumpiness, minima
@@ -88,7 +88,6 @@ def things():
         pairs=lanczos.Eigenpairs(np.ones(2), orthonormal(starts), np.ones(2), np.ones(2), 3),
         density=density.Density(np.ones((2, 3)), np.ones((2, 3)) / 3, 0.1, 43), layers=symmetry.of_dense(params),
         curve=curves.Curve("bezier", stacked(params, third, other), axis[2:], np.ones(3), 1e-7, np.ones(2)),
-        band=band.Band(stacked(params, third, other), np.array([0, 0.5, 1]), np.ones(3), np.arange(3)),
     )  # fmt: skip
 
 
@@ -305,7 +304,7 @@ def calls(folder):
         ("curvature.convexity.of_grid", of(key=key, C=C, frame=frames[0], axes=([0.0, 1.0],), progress=False)),
         ("connectivity.paths.linear", of(C=C, a=params, b=t.other, points=3, accuracy=True, **memory)),
         ("connectivity.paths.ends", of(C=C, a=params, b=t.other)),
-        ("connectivity.paths.node", of(i=1), functools.partial(paths.node, t.band.nodes)),
+        ("connectivity.paths.node", of(i=1), functools.partial(paths.node, t.curve.nodes)),
         ("connectivity.symmetry.table", of(C=C, params=params)),
         ("connectivity.symmetry.of_dense", of(params=params)),
         ("connectivity.symmetry.permute", of(params=params, orders=[np.arange(4)[::-1]], layers=t.layers)),
@@ -322,7 +321,6 @@ def calls(folder):
         ("connectivity.curves.Curve.at", of(t=0.5), t.curve.at),
         ("connectivity.curves.Curve.node", of(i=1), t.curve.node),
         ("connectivity.band.nudged", of(key=key, **ends, pivots=2, cycles=2, steps=2, batch=3, most=4, excess=0.2)),
-        ("connectivity.band.Band.node", of(i=1), t.band.node),
         ("connectivity.band.certify", of(key=key, C=C, params=params)),
         ("connectivity.graph.straight", of(C=C, networks=[params, t.other, t.third], points=3, match=None, **memory)),
         ("connectivity.graph.spanning_tree", of(weights=passes)),
@@ -568,8 +566,8 @@ LEGAL = [
     (r"connectivity.band.nudged excess", "1.5, 1e2, huge"),
     (r"connectivity.(symmetry.table|band.certify) params", "leaf of integers"),
     (r"connectivity.curves.evaluate ts", "old key, one fewer"),
-    (r"connectivity.(curves.Curve.at t|\w+.\w+.node i)", "0"),
-    (r"connectivity.\w+.\w+.node i", "-1"),
+    (r"connectivity.(curves.Curve.at t|\w+.[\w.]*node i)", "0"),
+    (r"connectivity.[\w.]*node i", "-1"),
     (r"connectivity.graph.straight networks", "one fewer"),
     (r"connectivity.graph.\w+ (weights|passes)", "transposed, all 0, rounded"),
     (r"connectivity.\w+.\w+ (a|b)", "all leaves 0"),
@@ -586,10 +584,7 @@ LEGAL = [
     # networks and directions
     (r"(network|cost.Cost).* (w|b)", "leaf of integers, leaf of NaN, all leaves 0, as a list"),
     (r"(network|cost.Cost).* x", "NaN in it, all 0, rounded"),
-    (
-        r"(?!checks|connectivity.band|curvature.(lanczos|density|estimates|sharpness.of_ball)).* (params|origin|tree|like)",
-        TREE,
-    ),
+    (r"(?!checks|connectivity.band|curvature.([lde]|sharpness.of_)).* (params|origin|tree|like)", TREE),
     (r"curvature.(lanczos|density|estimates|sharpness.of_ball).* params", "params, all leaves 0"),
     (r"connectivity.band.certify params", "params, all leaves 0"),
     (r"(cost|descent|curvature.(?!products.(hvp|ggn_vp))).* params", "leaf of integers"),

@@ -1,13 +1,13 @@
 """The lowest pass between two networks, by a nudged elastic band whose highest network comes to lie on a saddle.
 
-A band of networks ("pivots") lies between two fixed ends. Each moves downhill, but for the part of the gradient along
-the band, and all are kept equally far apart. Where C between two pivots rises far above both a pivot is inserted.
+A band is a chain of lines (`curves.Curve`) between two fixed ends. Each network between ("pivot") moves downhill, but
+for the part of the gradient along the band, and all are kept equally far apart. Where C between two pivots rises far
+above both a pivot is inserted.
 """
 
-import itertools
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,43 +15,13 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
-from jaxcost import checks, descent, slices
-from jaxcost.connectivity.paths import Path, ends, node
+from jaxcost import checks, descent
+from jaxcost.connectivity.curves import Curve, evaluate
+from jaxcost.connectivity.paths import ends
 from jaxcost.curvature import lanczos
-from jaxcost.directions import between
 from jaxcost.engine import blocks, trained, trees
 
-BETWEEN = 8  # points of each line between two pivots at which C is looked at
-
-
-class Band(NamedTuple):
-    """A relaxed band.
-
-    Attributes:
-        nodes: both ends and the pivots between: a tuple of C's arguments whose leaves have a first axis `[pivots + 2]`.
-        ts: points along the band, 0 to 1 in distance: `[points]`, those between pivots as well.
-        costs: C there over all images.
-        which: of these the nodes, `[pivots + 2]`.
-    """
-
-    nodes: Any
-    ts: np.ndarray
-    costs: np.ndarray
-    which: np.ndarray
-
-    @property
-    def barrier(self) -> float:
-        """The largest excess of C over the straight line between its end values."""
-        return Path(self.ts, self.costs, 0.0).barrier
-
-    def node(self, i) -> Any:
-        """Network i of the nodes: 0 and -1 are the ends."""
-        return node(self.nodes, i)
-
-    @property
-    def highest(self) -> Any:
-        """The node with the highest cost."""
-        return self.node(int(self.costs[self.which].argmax()))
+BETWEEN = 8  # of so many parts of each line between two pivots C is looked at where one ends
 
 
 class Pass(NamedTuple):
@@ -70,7 +40,7 @@ class Pass(NamedTuple):
     residuals: np.ndarray
 
 
-def nudged(key, C, a, b, optimizer=None, *, pivots=5, cycles=4, steps=500, batch=None, most=30, excess=0.2) -> Band:
+def nudged(key, C, a, b, optimizer=None, *, pivots=5, cycles=4, steps=500, batch=None, most=30, excess=0.2) -> Curve:
     """Relax a band between two networks.
 
     Args:
@@ -88,7 +58,7 @@ def nudged(key, C, a, b, optimizer=None, *, pivots=5, cycles=4, steps=500, batch
             less the lowest cost on the band.
 
     Returns:
-        A `Band`.
+        A `curves.Curve` of the kind "chain", its ts and costs at the pivots and at seven points between each two.
 
     Raises:
         ValueError: the networks are not alike or the same, or a number is out of its range.
@@ -97,6 +67,7 @@ def nudged(key, C, a, b, optimizer=None, *, pivots=5, cycles=4, steps=500, batch
         Jónsson, Mills & Jacobsen 1998; of networks, and inserting pivots, Draxler et al. 2018 (arXiv 1803.00885).
 
     Example:
+        >>> from jaxcost import cost
         >>> from jaxcost.data import Images
         >>> nothing = Images(jnp.zeros((2, 1)), jnp.zeros((2, 1)))
         >>> C = cost.Cost(nothing, lambda x, p: p, lambda a, y: (a[0] ** 2 - 1) ** 2)
@@ -114,12 +85,14 @@ def nudged(key, C, a, b, optimizer=None, *, pivots=5, cycles=4, steps=500, batch
     (x, unravel), (y, _) = ravel_pytree(first), ravel_pytree(last)
     t = jnp.linspace(0, 1, pivots + 2, dtype=x.dtype)[:, None]
     nodes = (1 - t) * x[None] + t * y[None]
-    for cycle in range(cycles):
-        nodes = _relaxed(optimizer, steps, batch, jax.random.fold_in(key, cycle), C, first, nodes)
-        band = _seen(C, unravel, nodes)
-        more = _inserted(band, np.asarray(nodes), excess, most + 2) if cycle < cycles - 1 else nodes
-        nodes = jnp.asarray(more, nodes.dtype)
-    return band._replace(nodes=trees.join(fixed, band.nodes))
+    for cycle, own in enumerate(jax.random.split(key, cycles)):
+        nodes, losses = _relaxed(optimizer, steps, batch, own, C, first, nodes)
+        ts = np.linspace(0, 1, (len(nodes) - 1) * BETWEEN + 1)
+        chain = Curve("chain", jax.vmap(unravel)(nodes), ts, np.zeros(len(ts)), 0.0, np.asarray(losses))
+        path = evaluate(C, chain, ts, progress=False)
+        if cycle < cycles - 1:
+            nodes = jnp.asarray(_inserted(path.costs, np.asarray(nodes), excess, most + 2), nodes.dtype)
+    return chain._replace(nodes=trees.join(fixed, chain.nodes), costs=path.costs, floor=path.floor)
 
 
 def certify(key, C, params) -> Pass:
@@ -134,6 +107,7 @@ def certify(key, C, params) -> Pass:
         A `Pass`.
 
     Example:
+        >>> from jaxcost import cost
         >>> from jaxcost.data import Images
         >>> saddle = lambda a, y: a[1] ** 2 - a[0] ** 2 + (a[2:] ** 2).sum()
         >>> C = cost.Cost(Images(jnp.zeros((2, 1)), jnp.zeros((2, 1))), lambda x, p: p, saddle)
@@ -164,10 +138,11 @@ def _relaxed(optimizer, steps, batch, key, C, like, nodes):
         across = _across(nodes, costs, slopes)
         moves, kept = optimizer.update(across, kept, nodes[1:-1])
         moved = jnp.concatenate([nodes[:1], optax.apply_updates(nodes[1:-1], moves), nodes[-1:]])
-        return (_spread(moved), kept), None
+        return (_spread(moved), kept), costs[1:-1].mean()
 
     state = nodes, optimizer.init(nodes[1:-1])
-    return jax.lax.scan(step, state, jax.random.split(key, steps))[0][0]
+    (nodes, _), losses = jax.lax.scan(step, state, jax.random.split(key, steps))
+    return nodes, losses
 
 
 def _across(nodes, costs, slopes):
@@ -190,29 +165,14 @@ def _spread(nodes):
     return jnp.concatenate([nodes[:1], placed[1:-1], nodes[-1:]])
 
 
-def _seen(C, unravel, nodes):
-    """A `Band` with C over all images, between the pivots as well."""
-    networks = [unravel(one) for one in nodes]
-    inner = np.arange(BETWEEN) / BETWEEN
-    of_line = lambda one, other: slices.evaluate(C, one, (between(one, other),), inner[:, None], progress=False)
-    costs = [of_line(one, other) for one, other in itertools.pairwise(networks)]
-    lengths = np.linalg.norm(np.diff(np.float64(nodes), axis=0), axis=1)
-    so_far = np.concatenate([[0], np.cumsum(lengths)])
-    ts = np.concatenate([start + inner * length for start, length in zip(so_far, lengths, strict=False)])
-    ts, costs = np.append(ts, so_far[-1]) / so_far[-1], np.append(np.concatenate(costs), float(C(*networks[-1])))
-    return Band(jax.vmap(unravel)(nodes), ts, costs, np.arange(len(nodes)) * BETWEEN)
-
-
-def _inserted(band, nodes, excess, most):
+def _inserted(costs, nodes, excess, most):
     """The nodes `[m, n]`, and new ones where C between two of them rises most."""
-    whole, found = np.ptp(band.costs), []
+    share, found = np.linspace(0, 1, BETWEEN + 1), []
     for i in range(len(nodes) - 1):
-        own = slice(band.which[i], band.which[i + 1] + 1)
-        share = np.linspace(0, 1, BETWEEN + 1)
-        above = band.costs[own] - (band.costs[own][0] * (1 - share) + band.costs[own][-1] * share)
+        own = costs[i * BETWEEN : (i + 1) * BETWEEN + 1]
+        above = own - (own[0] * (1 - share) + own[-1] * share)
         found.append((above.max(), i, share[above.argmax()]))
-    highest = sorted((one for one in found if one[0] > excess * whole), reverse=True)[: most - len(nodes)]
-    chosen = sorted(highest, key=lambda one: -one[1])  # from the last on, so that the numbers of the others stay
-    for _, i, share in chosen:
-        nodes = np.insert(nodes, i + 1, (1 - share) * nodes[i] + share * nodes[i + 1], axis=0)
+    highest = sorted((one for one in found if one[0] > excess * np.ptp(costs)), reverse=True)[: most - len(nodes)]
+    for _, i, at in sorted(highest, key=lambda one: -one[1]):  # the last first: others keep theirs
+        nodes = np.insert(nodes, i + 1, (1 - at) * nodes[i] + at * nodes[i + 1], axis=0)
     return nodes

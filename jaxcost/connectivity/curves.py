@@ -21,6 +21,8 @@ from jaxcost.connectivity.paths import Path, ends, node
 from jaxcost.directions import Frame, between
 from jaxcost.engine import blocks, trained, trees
 
+JUDGED = 4  # lines of a chain, the highest ones, from which its noise floor is taken
+
 
 class Curve(NamedTuple):
     """A fitted path.
@@ -31,7 +33,7 @@ class Curve(NamedTuple):
         ts: from 0 to 1, `[points]`.
         costs: C there over all images, `[points]`.
         floor: rounding noise of these.
-        losses: C on each step's images at its t, `[steps]`.
+        losses: C on each step's images at its t, `[steps]`; of a band the mean over its pivots.
     """
 
     kind: str
@@ -50,6 +52,11 @@ class Curve(NamedTuple):
     def node(self, i) -> Any:
         """Network i of the nodes: 0 is a, -1 is b."""
         return node(self.nodes, i)
+
+    @property
+    def highest(self) -> Any:
+        """Of the networks at ts the one with the highest cost."""
+        return self.at(self.ts[self.costs.argmax()])
 
     @property
     def barrier(self) -> float:
@@ -138,13 +145,13 @@ def evaluate(C, curve, ts, *, accuracy=False, **options) -> Path | tuple[Path, .
     if not len(ts) or not (np.diff(ts, prepend=0) >= 0).all() or ts[-1] > 1:
         raise ValueError(f"ts {checks.shown(ts)}, expected rising numbers from 0 to 1")
     Cs = C if isinstance(C, tuple) else (C,)
-    found = [[] for _ in Cs]
-    for frame, points in _parts(curve, ts):
-        for of_one, one, values in zip(found, Cs, slices.evaluate(Cs, *frame, points, **options), strict=True):
-            of_one.append((values, floors.of_values(one, *frame, points, values)))
-    right = [np.array([float(cost.accuracy(one, curve.at(t))) for t in ts]) if accuracy else None for one in Cs]
-    parts = [tuple(zip(*of_one, strict=True)) for of_one in found]
-    made = [Path(ts, np.concatenate(costs), max(own), of) for (costs, own), of in zip(parts, right, strict=True)]
+    parts, made = _parts(curve, ts), []
+    found = [slices.evaluate(Cs, *frame, points, **options) for frame, points in parts]
+    for one, of_parts in zip(Cs, zip(*found, strict=True), strict=True):
+        right = np.array([float(cost.accuracy(one, curve.at(t))) for t in ts]) if accuracy else None
+        highest = sorted(range(len(parts)), key=lambda i, of=of_parts: -of[i].max())[:JUDGED]
+        floor = max(floors.of_values(one, *parts[i][0], parts[i][1], of_parts[i]) for i in highest)
+        made.append(Path(ts, np.concatenate(of_parts), floor, right))
     return tuple(made) if isinstance(C, tuple) else made[0]
 
 

@@ -106,7 +106,7 @@ def ends(C, a, b) -> tuple:
 
 
 def node(nodes, i) -> Any:
-    """Network i of several whose leaves have a first axis, `Curve.nodes` or `Band.nodes`; -1 is the last.
+    """Network i of several whose leaves have a first axis, such as `curves.Curve.nodes`; -1 is the last.
 
     Raises:
         ValueError: there is no such network.

@@ -1,0 +1,248 @@
+"""How high is the barrier between two trained networks, by width, and once their hidden neurons are matched.
+
+Trains pairs of networks of many widths, from different starts and in different orders, and looks at C on the straight
+line between the two: as they are, with the hidden neurons of one renumbered to fit the other, and with a temperature.
+Entezari et al. 2022 (arXiv 2110.06296) and Ainsworth et al. 2023 (arXiv 2209.04836) find that wide networks once
+matched have no barrier. Zhan, Li & Wu 2025 (arXiv 2503.06001): after matching it falls as one over the root of the
+width, after a hump where networks can just fit their images. Ito et al. 2025 (arXiv 2510.08023): width alone connects,
+if the outputs have the right temperature.
+
+    python experiments/barrier_by_width.py                           the embedded digits, ReLU, cross-entropy, Adam
+    python experiments/barrier_by_width.py --home --widths 4 8 16 32 64 128    sigmoids, squares, plain descent
+    python experiments/barrier_by_width.py --data FOLDER             any four IDX files
+
+A barrier is the largest excess of C on the line over the straight line between its end values. With a temperature, the
+last layer's weights and biases are multiplied at each point, the ends too, by the one number that makes C least there.
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import common
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from common import like, setting
+
+from jaxcost import cost, losses, network, plot, resampling, results, slices, statistics
+from jaxcost.connectivity import paths, symmetry
+
+WAYS = STRAIGHT, WEIGHTS, ACTIVATIONS, TEMPERATURE = "straight", "weights matched", "activations matched", "temperature"
+ZHAN, ITO, AINSWORTH = "Zhan, Li & Wu 2025", "Ito et al. 2025", "Entezari et al. 2022; Ainsworth et al. 2023"
+SCALES = np.geomspace(0.25, 64, 41)  # by which the last layer is multiplied: one over a temperature
+
+
+@dataclass(frozen=True)
+class Settings(common.Trained):
+    """How wide, how many pairs, and how they are trained."""
+
+    sizes: tuple = like("sizes", why="its depth is that of all widths")
+    widths: tuple = setting((4, 8, 16, 32, 64, 128, 256, 512), "hidden neurons a layer", small=(2, 4))
+    pairs: int = setting(10, "of each width, no network in two of them", small=2)
+    points: int = setting(25, "on each line", small=5)
+    rate: float = like("rate", default=1e-3, why="of Adam; with --home 1.5 is Nielsen's")
+    batch: int = like("batch", default=100, why="images a step; with --home 10 is Nielsen's")
+    home: bool = setting(False, "the cheatsheet's sigmoids, squares and descent in place of ReLU, cross-entropy, Adam")
+
+
+class Lines(NamedTuple):
+    """C on the straight lines between pairs of networks.
+
+    Attributes:
+        learned: C on the training images, `[pairs, points]`.
+        unseen: C on held-out images.
+        right: share of the held-out images that are right.
+    """
+
+    learned: np.ndarray
+    unseen: np.ndarray
+    right: np.ndarray
+
+
+class Width(NamedTuple):
+    """The networks of a width.
+
+    Attributes:
+        width: hidden neurons a layer.
+        parameters: how many.
+        lines: `Lines`, by the way in which the second network of a pair was changed.
+        floor: the largest rounding noise of C on them.
+    """
+
+    width: int
+    parameters: int
+    lines: dict[str, Lines]
+    floor: float
+
+
+class Result(NamedTuple):
+    """Barriers by width.
+
+    Attributes:
+        ts: along the lines, `[points]`.
+        widths: a `Width` each, rising.
+    """
+
+    ts: np.ndarray
+    widths: list[Width]
+
+
+def run(settings):
+    """Train pairs of each width, and look along the lines between the two in each of the `WAYS`."""
+    parts = common.images(settings)
+    relu = network.mlp(jax.nn.relu), losses.softmax_cross_entropy
+    Cs = tuple(cost.Cost(of, *((network.feedforward, losses.quadratic) if settings.home else relu)) for of in parts)
+    adam = None if settings.home else optax.adam(settings.rate)
+    widths = [of_width(settings, Cs, adam, width) for width in sorted(settings.widths)]
+    result = Result(np.linspace(0, 1, settings.points), widths)
+    return result, {"data": parts[0].fingerprint, "held_out": parts[1].fingerprint}
+
+
+def of_width(settings, Cs, optimizer, width):
+    """Lines between networks of one width."""
+    inputs, *hidden, outputs = settings.sizes
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(settings.seed), width), 2 * settings.pairs)
+    sized = replace(settings, sizes=(inputs, *[width] * len(hidden), outputs))
+    trained = common.train_many(keys, Cs[0], sized, scale=lambda n: n**-0.5, optimizer=optimizer)
+    found, floor = {way: [] for way in WAYS}, 0.0
+    for i in range(0, len(keys), 2):
+        a, b = (trained.network(i + one).params for one in (0, 1))
+        matched = {WEIGHTS: symmetry.weight_matching(a, b), ACTIVATIONS: symmetry.activation_matching(Cs[0], a, b)}
+        for way, other in {STRAIGHT: b, **matched}.items():
+            learned, unseen = paths.linear(Cs, a, other, settings.points, accuracy=True, progress=False)
+            found[way].append((learned.costs, unseen.costs, unseen.accuracy))
+            floor = max(floor, learned.floor)
+        found[TEMPERATURE].append((*scaled(Cs, a, b, settings.points), found[STRAIGHT][-1][2]))
+    lines = {way: Lines(*map(np.array, zip(*of_pairs, strict=True))) for way, of_pairs in found.items()}
+    return Width(width, network.size(a), lines, floor)
+
+
+def scaled(Cs, a, b, points):
+    """C on the line from a to b, the last layer of each network times what makes it least on the learned images."""
+    found = []
+    for t in np.linspace(0, 1, points):
+        here = jax.tree.map(lambda x, y, t=t: ((1 - t) * x + t * y).astype(x.dtype), a, b)
+        last = jax.tree.map(jnp.zeros_like, here)
+        last = network.Params((*last.w[:-1], here.w[-1]), (*last.b[:-1], here.b[-1]))
+        learned, unseen = slices.evaluate(Cs, here, (last,), SCALES[:, None] - 1, progress=False)
+        found.append((learned.min(), unseen[learned.argmin()]))
+    return np.transpose(found)
+
+
+def barriers(result, way, part="learned"):
+    """The largest excess of C on each line, of "right" that of the error in points, by width: a list of `[pairs]`."""
+    of_lines = [getattr(of.lines[way], part) for of in result.widths]
+    of_lines = [100 * (1 - of) for of in of_lines] if part == "right" else of_lines
+    return [np.array([paths.Path(result.ts, one, 0.0).barrier for one in of]) for of in of_lines]
+
+
+def slope(result, way, least=16):
+    """Of the logarithm of a barrier against that of the width, from a width on, by least squares: an `Interval`."""
+    known = [of for of in result.widths if of.width >= least]
+    known = known if len(known) > 1 else result.widths
+    x = np.log([of.width for of in known])
+    x = (x - x.mean()) / np.square(x - x.mean()).sum()
+    groups = [np.maximum(one, of.floor) for one, of in zip(barriers(result, way)[-len(known) :], known, strict=True)]
+    fitted = lambda drawn: sum(weight * np.log(np.median(one, -1)) for weight, one in zip(x, drawn, strict=True))
+    return resampling.bootstrap(jax.random.key(0), fitted, groups, levels=1)
+
+
+def hump(result, way):
+    """Two widths, the narrower first, between which the median barrier rises most, by what factor, and a p-value."""
+    of, widths = barriers(result, way), [one.width for one in result.widths]
+    medians = [max(float(np.median(one)), width.floor) for one, width in zip(of, result.widths, strict=True)]
+    pairs = [(medians[j] / medians[i], i, j) for j in range(len(of)) for i in range(j)]
+    rise, i, j = max(pairs)
+    return widths[i], widths[j], rise, statistics.mann_whitney(of[i], of[j])
+
+
+def table(result):
+    """Barriers by width in each way, on learned and on held-out images; slopes; the verdicts."""
+    shown = lambda draws: str(statistics.summary(draws)).split(", ")[0] + ")"
+    rows = [["width", "parameters", "C of the ends", *WAYS]]
+    columns = [barriers(result, way) for way in WAYS]
+    for i, of in enumerate(result.widths):
+        ends = of.lines[STRAIGHT].learned[:, [0, -1]].ravel()
+        rows.append([of.width, of.parameters, common.median_of(ends, ".2g"), *(shown(one[i]) for one in columns)])
+    held = [["width", "held-out C: straight", WEIGHTS, "errors, points: straight", WEIGHTS]]
+    columns = [barriers(result, way, part) for part in ("unseen", "right") for way in (STRAIGHT, WEIGHTS)]
+    held += [[of.width, *(shown(one[i]) for one in columns)] for i, of in enumerate(result.widths)]
+    return [
+        f"barriers of C on the learned images, medians of {len(columns[0][0])} pairs and their intervals",
+        *common.columns(rows),
+        "",
+        "on held-out images",
+        *common.columns(held),
+        "",
+        *verdicts(result),
+    ]
+
+
+def verdicts(result):
+    """What is claimed of width, of matching, of the hump and of temperature."""
+    widest = result.widths[-1]
+    straight = np.maximum(barriers(result, STRAIGHT)[-1], widest.floor)
+    share = lambda way: statistics.summary(barriers(result, way)[-1] / straight)
+    narrow, wide, rise, p = hump(result, WEIGHTS)
+    near = [of.width for of in result.widths].index(min((of.width for of in result.widths), key=lambda w: abs(w - 16)))
+    own = statistics.summary(barriers(result, WEIGHTS)[near])
+    half = {"low": -0.65, "high": -0.35, "source": ZHAN}
+    home, tenth = result.widths[near].width, {"high": 0.1, "source": AINSWORTH}
+    return [
+        common.verdict(f"width {widest.width}: matched over straight", share(WEIGHTS), **tenth),
+        common.verdict("log barrier, matched, by log width from 16 on", slope(result, WEIGHTS), **half),
+        common.verdict(f"hump: matched, width {wide} over {narrow} (p {p:.2g})", rise, low=1.25, source=ZHAN),
+        common.verdict(f"width {home} keeps a barrier when matched", own, low=0.01, whole=True),
+        common.verdict("the same, straight", slope(result, STRAIGHT), high=-0.1, whole=True),
+        common.verdict(f"width {widest.width}: temperature over straight", share(TEMPERATURE), high=0.1, source=ITO),
+    ]
+
+
+def draw(path):
+    """Barriers and held-out errors by width, and C along the lines of three widths."""
+    result = results.load(path)
+    return common.save_figures(path, {"widths": draw_widths(result), "lines": draw_lines(result)})
+
+
+def draw_widths(result):
+    """Barriers by width, on learned and held-out images, and the held-out error."""
+    figure = common.figure(15, 4.8)
+    axes = figure.subplots(1, 3)
+    widths = [of.width for of in result.widths]
+    floors = [of.floor for of in result.widths]
+    for way, marker in zip(WAYS, "osDv", strict=True):
+        for ax, part in zip(axes, Lines._fields, strict=True):
+            if (way, part) != (TEMPERATURE, "right"):  # which changes no answer
+                found = map(np.maximum, barriers(result, way, part), floors)
+                plot.medians(ax, widths, list(map(statistics.summary, found)), way, marker=marker, ms=5)
+    last = max(floors[-1], np.median(barriers(result, WEIGHTS)[-1]))
+    axes[0].plot(widths, last * np.sqrt(widths[-1] / np.array(widths)), ":", color="gray", label="1 / √width")
+    titles = "Barrier of C, learned images", "Barrier of C, held-out images", "Barrier of the held-out error, points"
+    for ax, title in zip(axes, titles, strict=True):
+        ax.set(xlabel="hidden neurons a layer", title=title)
+        common.log(*((ax.xaxis, ax.yaxis) if ax is not axes[2] else (ax.xaxis,)))
+        ax.set_xticks(widths, widths)
+        ax.xaxis.minorticks_off()
+    common.tidy(axes)
+    pairs = len(result.widths[0].lines[STRAIGHT].learned)
+    figure.suptitle(f"The straight line between two trained networks; {pairs} pairs a width, medians, 95 % intervals")
+    return figure
+
+
+def draw_lines(result):
+    """C along the lines of the narrowest width, one in the middle, and the widest."""
+    chosen = sorted({0, len(result.widths) // 2, len(result.widths) - 1})
+    figure = common.figure(5 * len(chosen), 4.4)
+    for ax, i in zip(np.ravel(figure.subplots(1, len(chosen))), chosen, strict=True):
+        of = result.widths[i]
+        for way in WAYS:
+            plot.band(ax, result.ts, of.lines[way].learned, way)
+        ax.set(xlabel="t, from one network to the other", ylabel="C", ylim=(0, None), title=f"width {of.width}")
+        common.tidy(ax)
+    figure.suptitle("C along the line, learned images: median and extremes of the pairs")
+    return figure
+
+
+if __name__ == "__main__":
+    common.main(__doc__, Settings, run, draw, table)
