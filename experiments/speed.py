@@ -5,6 +5,7 @@ Run it with nothing else running. Ways take turns, and each ratio is the median 
     python experiments/speed.py --data FOLDER            60,000 MNIST images, about 9 minutes
     python experiments/speed.py --data FOLDER --peer     and PyTorch: pip install torch loss-landscapes
     python experiments/speed.py --data FOLDER --curvature  products with the Hessian, eigenpairs, all of it, instead
+    python experiments/speed.py --data FOLDER --connectivity  lines between all pairs of networks, matching, instead
     python experiments/speed.py                          the embedded digits
 
 Expect, on MNIST and two cores, `slices.evaluate` to be 11 to 20 times faster than the jitted cost in `lax.map`, and 63
@@ -22,11 +23,12 @@ import jax
 import numpy as np
 import optax
 from common import like, setting
-from peers import curved, in_jax, timing
+from peers import curved, in_jax, joined, timing
 
 from jaxcost import cost, descent, floors, network, populations, results, slices
 
 BOTH, DERIVED = "plane and held-out, errors, accuracy, floors", "value, gradient, Hessian"
+WINGS = {"curvature": curved, "connectivity": joined}
 PLANE, PLAIN = "values of the plane, slices.evaluate", "jitted C in lax.map"
 
 
@@ -48,6 +50,8 @@ class Settings(common.Network):
     networks: int = setting(32, "trained together", small=4)
     peer: bool = setting(False, "measure PyTorch and its tools as well")
     curvature: bool = setting(False, "time what the wing `curvature` does, and nothing else")
+    connectivity: bool = setting(False, "time what the wing `connectivity` does, and nothing else")
+    minima: int = setting(20, "networks, all pairs of which are joined: 190 lines", small=3)
     eigenvalues: bool = setting(False, "and all eigenvalues of the dense Hessian, minutes of LAPACK")
 
 
@@ -99,11 +103,12 @@ class Result(NamedTuple):
 
 def run(settings):
     """Time everything."""
-    if settings.curvature:
-        return curved.run(settings)
-    peer = None
+    for name, wing in WINGS.items():
+        if getattr(settings, name):
+            return wing.run(settings)
     if settings.peer:
-        from peers import pytorch as peer
+        from peers import pytorch
+    peer = pytorch if settings.peer else None
     train, held_out = common.images(settings)
     layers, repeats = "-".join(map(str, settings.sizes)), max(2, settings.repeats - 2)
     C, origin, uv = in_jax.model(layers, train)
@@ -191,8 +196,8 @@ def peak(settings, layers, side):
 
 def table(result):
     """Milliseconds a point and how many times faster the plane is; memory; training."""
-    if hasattr(result, "whole"):
-        return curved.table(result)
+    if wing := wing_of(result):
+        return wing.table(result)
     ms = lambda seconds: common.median_of(1e3 * seconds, ".2f")
     times = lambda seconds, others: common.median_of(seconds / others, ".1f")
     best, one, side = result.ways[PLANE], result.training["one network"], result.points
@@ -223,26 +228,16 @@ def table(result):
 def draw(path):
     """Milliseconds a point of each way."""
     result = results.load(path)
-    if hasattr(result, "whole"):
-        figure = common.figure(9, 3)
-        curved.draw(figure.subplots(), result)
-        return common.save_figures(path, {"curvature": figure})
-    ways = common.figure(9, 0.4 * len(result.ways) + 1)
-    draw_ways(ways.subplots(), result)
-    return common.save_figures(path, {"ways": ways})
+    wing = wing_of(result)
+    ways = wing.ways(result) if wing else (result.ways, "a point")
+    figure = common.figure(9, 0.4 * len(ways[0]) + 1)
+    timing.dots(figure.subplots(), *ways, result.images)
+    return common.save_figures(path, {type(result).__name__.lower() if wing else "ways": figure})
 
 
-def draw_ways(ax, result):
-    """Milliseconds a point of each way."""
-    ms = {name: 1e3 * np.median(seconds) for name, seconds in result.ways.items()}
-    ax.plot(list(ms.values()), list(ms), "o")
-    for name, value in ms.items():
-        ax.annotate(f"{value:.3g} ms", (value, name), (8, -4), textcoords="offset points")
-    common.log(ax.xaxis)
-    ax.set_xlim(min(ms.values()) / 1.5, 3 * max(ms.values()))
-    ax.set_ylim(len(ms) - 0.5, -0.5)
-    ax.set_xlabel(f"milliseconds a point, {result.images:,} images, logarithmic")
-    common.tidy(ax)
+def wing_of(result):
+    """The wing whose times these are, or None."""
+    return next((wing for name, wing in WINGS.items() if type(result).__name__.lower() == name), None)
 
 
 if __name__ == "__main__":

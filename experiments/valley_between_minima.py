@@ -1,4 +1,4 @@
-"""Is there a valley between two trained networks where the straight line between them goes over a mountain.
+"""Two trained networks: a mountain on the straight line between them, and what valleys lead around it.
 
 Joins pairs of networks, trained from different starts and in different orders, by the straight line; by the straight
 line to the same network with its hidden neurons renumbered (Ainsworth et al. 2023, arXiv 2209.04836); by a quadratic
@@ -20,12 +20,13 @@ import common
 import jax
 import numpy as np
 import optax
-from common import like, setting
+from common import setting
 
-from jaxcost import cost, directions, losses, network, plot, results, slices, statistics, trajectories
+from jaxcost import cost, descent, directions, losses, network, plot, results, slices, statistics, trajectories
 from jaxcost.connectivity import band, curves, paths, symmetry
 
 WAYS = STRAIGHT, MATCHED, BEZIER, CHAIN, BAND = "straight", "matched", "Bezier", "chain", "band"
+FITS = curves.bezier, curves.chain
 AINSWORTH, GARIPOV, DRAXLER = "Ainsworth et al. 2023", "Garipov et al. 2018", "Draxler et al. 2018"
 
 
@@ -47,14 +48,12 @@ class Profile(NamedTuple):
     """C along one path.
 
     Attributes:
-        ts: from 0 to 1, `[points]`.
-        learned: C on the training images.
+        learned: C on the training images, at even steps, `[points]`.
         unseen: C on held-out images.
         right: share of the held-out images that are right.
         floor: rounding noise of `learned`.
     """
 
-    ts: np.ndarray
     learned: np.ndarray
     unseen: np.ndarray
     right: np.ndarray
@@ -94,35 +93,153 @@ def run(settings):
     train_key, key = jax.random.split(jax.random.key(settings.seed))
     trained = common.train_many(jax.random.split(train_key, 2 * settings.pairs), Cs[0], settings, **options)
     pairs = [[trained.network(2 * i + one).params for one in (0, 1)] for i in range(settings.pairs)]
-    profiles, passes, planes = [], [], []
+    profiles, passes, apart, slopes, planes = [], [], [], [], None
     for i, (a, b) in enumerate(pairs):
-        joined, curve, band_ = join(settings, jax.random.fold_in(key, i), Cs, a, b)
-        profiles.append(joined)
-        passes.append(band.certify(key, Cs[0], band_.highest))
-        print(f"pair {i}: " + ", ".join(f"{way} {barrier(one):.3g}" for way, one in joined.items()))
-        planes = planes or [*cut(settings, Cs[0], a, b, curve)]
-    length = lambda x, y: float(optax.tree.norm(optax.tree.sub(y, x)))
-    apart = np.array([[length(a, b), length(a, symmetry.weight_matching(a, b))] for a, b in pairs])
-    slopes = np.array([[float(descent.gradient_norm(Cs[0], one)) for one in pair] for pair in pairs])
-    result = Result(profiles, apart, passes, slopes, *planes)
+        matched, joined = symmetry.weight_matching(a, b), join(settings, jax.random.fold_in(key, i), Cs[0], a, b)
+        profiles.append(along(settings, Cs, a, {STRAIGHT: b, MATCHED: matched}, joined))
+        passes.append(band.certify(key, Cs[0], joined[BAND].highest))
+        apart.append([float(optax.tree.norm(directions.between(a, one))) for one in (b, matched)])
+        slopes.append([float(descent.gradient_norm(Cs[0], one)) for one in (a, b)])
+        planes = planes or cut(settings, Cs[0], a, b, matched, joined[BEZIER])
+        print(f"pair {i}: " + ", ".join(f"{way} {barrier(one):.3g}" for way, one in profiles[-1].items()))
+    result = Result(profiles, np.array(apart), passes, np.array(slopes), *planes)
     return result, {"data": parts[0].fingerprint, "held_out": parts[1].fingerprint}
 
 
-def join(settings, key, Cs, a, b):
-    """C along each way from a to b; the Bezier curve and the band themselves."""
-    adam = optax.adam(settings.pace)
-    fitted = {"optimizer": adam, "steps": settings.steps, "batch": settings.taken}
-    keys, found = jax.random.split(key, 3), {}
-    for way, other in ((STRAIGHT, b), (MATCHED, symmetry.weight_matching(a, b))):
-        found[way] = paths.linear(Cs, a, other, settings.points, accuracy=True, progress=False)
-    made = {fit: fit(key, Cs[0], a, b, **fitted) for fit, key in zip((curves.bezier, curves.chain), keys, strict=False)}
-    fitted["steps"] = max(1, settings.steps // 16)
-    relaxed = band.nudged(keys[2], Cs[0], a, b, pivots=settings.pivots, **fitted)
-    ways = {BEZIER: made[curves.bezier], CHAIN: made[curves.chain], BAND: relaxed.chain}
-    for way, curve in ways.items():
-        found[way] = curves.evaluate(Cs, curve, np.linspace(0, 1, settings.points), accuracy=True, progress=False)
-    profiles = {
-        way: Profile(learned.ts, learned.costs, unseen.costs, unseen.accuracy, learned.floor)
-        for way, (learned, unseen) in found.items()
+def join(settings, key, C, a, b):
+    """A Bezier curve, a chain and a band from a to b, by name."""
+    keys = jax.random.split(key, 3)
+    fitted = {"optimizer": optax.adam(settings.pace), "batch": settings.taken}
+    curve, chain = (fit(own, C, a, b, steps=settings.steps, **fitted) for fit, own in zip(FITS, keys[:2], strict=True))
+    fitted |= {"steps": max(1, settings.steps // 8), "pivots": settings.pivots}  # four times, of each pivot
+    return {BEZIER: curve, CHAIN: chain, BAND: band.nudged(keys[2], C, a, b, **fitted)}
+
+
+def along(settings, Cs, a, ends, joined):
+    """A `Profile` by way: straight lines from a to each of the ends, and what was fitted."""
+    ts, common_ = np.linspace(0, 1, settings.points), {"accuracy": True, "progress": False}
+    found = {way: paths.linear(Cs, a, end, settings.points, **common_) for way, end in ends.items()}
+    found |= {way: curves.evaluate(Cs, curve, ts, **common_) for way, curve in joined.items()}
+    profile = lambda learned, unseen: Profile(learned.costs, unseen.costs, unseen.accuracy, learned.floor)
+    return {way: profile(*both) for way, both in found.items()}
+
+
+def cut(settings, C, a, b, matched, curve):
+    """The plane of a curve, and that through both networks and the second matched."""
+    bend = curves.plane(curve)
+    frame = directions.Frame(a, directions.through(a, b, matched))
+    three, _ = trajectories.coordinates([a, b, matched], *frame)
+    around = lambda seen: common.around(seen, settings.grid, 0.2)
+    sliced = lambda frame, seen: slices.plane(C, frame.origin, *frame.directions, *around(seen), progress=False)
+    return sliced(bend.frame, np.concatenate([bend.nodes, bend.path])), bend, sliced(frame, three), three
+
+
+def excess(costs):
+    """What a path has above the straight line between its end values."""
+    ts = np.linspace(0, 1, len(costs))
+    return costs - ((1 - ts) * costs[0] + ts * costs[-1])
+
+
+def barrier(profile):
+    """The largest excess of C."""
+    return float(excess(profile.learned).max())
+
+
+def table(result):
+    """Barriers and highest costs by way; passes; the verdicts."""
+    numbers = {
+        "barrier": barrier,
+        "highest C": lambda one: one.learned.max(),
+        "over worse end": worse,
+        "held-out barrier": lambda one: excess(one.unseen).max(),
+        "worst error": lambda one: 100 * (1 - one.right.min()),
+        "worse end's": lambda one: 100 * (1 - one.right[[0, -1]].min()),
     }
-    return profiles, made[curves.bezier], relaxed
+    of = lambda number, way: common.median_of([number(one[way]) for one in result.profiles])
+    rows = [["", *numbers], *([way, *(of(number, way) for number in numbers.values())] for way in WAYS)]
+    seen = [["pass", "C", "C of the ends", "slope", "of the ends", "lowest eigenvalues", ""]]
+    for i, (one, slopes) in enumerate(zip(result.passes, result.slopes, strict=True)):
+        ends = result.profiles[i][STRAIGHT].learned[[0, -1]].mean()
+        seen.append([i, one.cost, float(ends), one.slope, float(slopes.mean()), *map(float, one.values)])
+    apart, matched = map(common.median_of, result.apart.T)
+    floor = max(one.floor for of in result.profiles for one in of.values())
+    return [
+        f"{len(result.profiles)} pairs, medians and extremes; errors in percent; noise floor {floor:.0e}",
+        *common.columns(rows),
+        "",
+        f"the two are {apart} apart, after matching {matched}",
+        "",
+        *common.columns(seen),
+        "",
+        *verdicts(result),
+    ]
+
+
+def worse(profile):
+    """The highest cost over that of the worse end."""
+    return float(profile.learned.max() / profile.learned[[0, -1]].max())
+
+
+def verdicts(result):
+    """What is claimed of lines, matching, curves, chains and bands."""
+    of = lambda f, way: statistics.summary([f(one[way]) for one in result.profiles])
+    share = lambda way: statistics.summary([barrier(one[way]) / barrier(one[STRAIGHT]) for one in result.profiles])
+    ends = np.array([one[STRAIGHT].learned[[0, -1]].mean() for one in result.profiles])
+    saddle = statistics.summary([one.cost for one in result.passes] / ends)
+    flat = statistics.summary([one.slope for one in result.passes] / result.slopes.mean(1))
+    return [
+        common.verdict("straight: highest over worse end", of(worse, STRAIGHT), low=2, whole=True, source=GARIPOV),
+        common.verdict("Bezier: highest over worse end", of(worse, BEZIER), high=1.05, source=GARIPOV),
+        common.verdict("chain: highest over worse end", of(worse, CHAIN), high=1.05, source=GARIPOV),
+        common.verdict("band: pass over the mean of the ends", saddle, high=2, source=DRAXLER),
+        common.verdict("band: barrier over that of the line", share(BAND), high=0.1, source=DRAXLER),
+        common.verdict("band: slope at the pass over that of the ends", flat, high=1, source=DRAXLER),
+        common.verdict("matched: barrier over that of the line", share(MATCHED), high=0.1, source=AINSWORTH),
+    ]
+
+
+def draw(path):
+    """C along all ways, and the planes of the first pair."""
+    result = results.load(path)
+    return common.save_figures(path, {"paths": draw_paths(result), "planes": draw_planes(result)})
+
+
+def draw_paths(result):
+    """C and the held-out error along each way: median and extremes of the pairs."""
+    figure = common.figure(15, 4.6)
+    axes = figure.subplots(1, 3)
+    for way in WAYS:
+        of = [one[way] for one in result.profiles]
+        each = [(one.learned, one.unseen, 100 * (1 - one.right)) for one in of]
+        for ax, values in zip(axes, np.transpose(each, (1, 0, 2)), strict=True):
+            plot.band(ax, np.linspace(0, 1, values.shape[1]), values, way)
+    for ax, title in zip(axes, ("C, learned images", "C, held-out images", "Held-out error, percent"), strict=True):
+        ax.set(xlabel="t, from one network to the other", title=title)
+        common.log(ax.yaxis)
+    common.tidy(axes)
+    figure.suptitle(f"Ways between two trained networks: median and extremes of {len(result.profiles)} pairs")
+    return figure
+
+
+def draw_planes(result):
+    """The plane of the Bezier curve, and that of both networks and the second one matched."""
+    figure = common.figure(13, 5.4)
+    bend, shuffled = figure.subplots(1, 2)
+    plot.contour(bend, result.bend)
+    plot.curve(bend, result.curve, "Bezier curve")
+    bend.legend(fontsize=8)
+    bend.set_title("Through both networks and the bend of a curve")
+    plot.contour(shuffled, result.shuffled)
+    a, b, matched = result.three
+    for end, style, name in ((b, "--", "to the second"), (matched, "-", "to the second, its neurons renumbered")):
+        shuffled.plot(*np.transpose([a, end]), style, marker="o", color="tab:red", markeredgecolor="white", label=name)
+    shuffled.legend(fontsize=8)
+    shuffled.set_title("Through both networks and the second one matched")
+    for ax in (bend, shuffled):
+        ax.set(xlabel="distance along the line to the second", ylabel="distance from that line")
+    figure.suptitle("C on planes through the first pair; + is the first network")
+    return figure
+
+
+if __name__ == "__main__":
+    common.main(__doc__, Settings, run, draw, table)

@@ -72,6 +72,7 @@ def ran(tmp_path_factory):
 
 # every day those that take a second or two, and those that the cheatsheet stands on
 SLOW = (
+    "barrier_by_width",
     "bumpiness_by_scale",
     "bumpiness_by_width",
     "curvature_of_random_lines",
@@ -80,6 +81,7 @@ SLOW = (
     "false_minima",
     "growth",
     "many_planes",
+    "minima_graph",
     "outliers",
     "random_walks",
     "sharp_and_flat",
@@ -88,6 +90,7 @@ SLOW = (
     "stationary_points",
     "straight_line",
     "training_path",
+    "valley_between_minima",
     "which_images_make_a_bump",
 )
 a_script = pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in SCRIPTS])

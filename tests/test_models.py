@@ -16,6 +16,7 @@ import optax
 import pytest
 
 from jaxcost import cost, descent, directions, losses, network, populations, results, slices, trajectories
+from jaxcost.connectivity import curves, paths, symmetry
 from jaxcost.data import Images
 from jaxcost.directions import Frame
 from jaxcost.engine import hoist
@@ -151,6 +152,9 @@ HOLDERS = [
     nnx_module, nnx_state, linen_variables, equinox_module, equinox_partition, haiku_params, plain_dict, list_of_layers,
     several_arguments,
 ]  # fmt: skip
+
+
+NO_HIDDEN = ("plain_dict", "several_arguments")  # layers
 
 
 class Given(NamedTuple):
@@ -392,6 +396,27 @@ def test_populations_of_models(given):
     for one, frame, of_one in zip(networks, apart, values, strict=True):
         assert of_one[0] == pytest.approx(plain(given, one)[1].mean(), rel=1e-5)
         assert of_one[1] == pytest.approx(float(C(*frame.at([0.5]))), rel=1e-5)
+
+
+def test_hidden_neurons_of_a_model_are_found_and_matched(given):
+    C, a, b = given.C, given.origin, given.other
+    layers = symmetry.table(C, a)
+    assert [layer.size for layer in layers] == ([] if given.make.__qualname__.startswith(NO_HIDDEN) else [4])
+    if layers:
+        order = [np.array([2, 0, 3, 1])]
+        shuffled = symmetry.permute(a, order, layers)
+        alike(shuffled, a)
+        np.testing.assert_allclose(plain(given, shuffled)[1], plain(given, a)[1], rtol=1e-5)
+        assert np.abs(numbers(shuffled) - numbers(a)).max() > 0.1
+        for found in (symmetry.weight_matching(a, shuffled, layers), symmetry.activation_matching(C, a, shuffled)):
+            np.testing.assert_array_equal(numbers(found), numbers(a))
+        b = symmetry.weight_matching(a, b, layers)
+    path = paths.linear(C, a, b, 3, progress=False)
+    middle = with_numbers(a, (numbers(a) + numbers(b)) / 2)
+    assert path.costs[1] == pytest.approx(plain(given, middle)[1].mean(), rel=1e-5)
+    curve = curves.bezier(KEYS[0], C, a, b, steps=3, batch=None, points=3)
+    alike(curve.at(0.3), a)
+    assert curve.costs[1] == pytest.approx(plain(given, curve.at(0.5))[1].mean(), rel=1e-5)
 
 
 def test_models_and_their_slices_are_written_and_read_back(given, tmp_path):

@@ -149,12 +149,6 @@ def table(result):
     ]
 
 
-def draw(ax, result):
-    """Milliseconds a product of each way."""
-    ms = {name: 1e3 * np.median(seconds) for name, seconds in result.products.items()}
-    ax.barh(list(ms), list(ms.values()), color="tab:blue", alpha=0.6)
-    for name, value in ms.items():
-        ax.annotate(f"{value:.3g} ms", (value, name), (4, -4), textcoords="offset points")
-    ax.invert_yaxis()
-    ax.set_xlim(0, 1.2 * max(ms.values()))
-    ax.set_xlabel(f"milliseconds a product, {result.images:,} images")
+def ways(result):
+    """What is drawn: seconds by way, and of what."""
+    return result.products, "a product"

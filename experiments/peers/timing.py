@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import common
 import numpy as np
 
 
@@ -43,3 +44,16 @@ def exponent(shares):
     """The power p of the least-squares fit, time a point ~ images^p; NaN of one number of images."""
     images, seconds = np.log([int(n) for n in shares]), np.log([np.median(s) for s in shares.values()])
     return np.polyfit(images, seconds, 1)[0] if len(shares) > 1 else np.nan
+
+
+def dots(ax, ways, each, images):
+    """Milliseconds of each way, seconds `[turns]` by name, as dots on a logarithmic axis."""
+    ms = {name: 1e3 * np.median(seconds) for name, seconds in ways.items()}
+    ax.plot(list(ms.values()), list(ms), "o")
+    for name, value in ms.items():
+        ax.annotate(f"{value:.3g} ms", (value, name), (8, -4), textcoords="offset points")
+    common.log(ax.xaxis)
+    ax.set_xlim(min(ms.values()) / 1.5, 3 * max(ms.values()))
+    ax.set_ylim(len(ms) - 0.5, -0.5)
+    ax.set_xlabel(f"milliseconds {each}, {images:,} images, logarithmic")
+    common.tidy(ax)

@@ -1,0 +1,215 @@
+"""Many minima and the passes between them: barriers of all pairs, the tree of the lowest, and whether there is a star.
+
+Trains many networks from different starts, joins all pairs by straight lines, as they are and with the hidden neurons
+of the second renumbered to fit the first, and draws which basins become one at which cost. Sharma et al. 2024 (arXiv
+2404.06498) look at C inside the simplex of several networks matched to each other. Lin et al. 2024 (arXiv 2404.06391)
+and Sonthalia et al. 2024 (arXiv 2403.07968) hold that some networks are stars, with no barrier to any other one.
+
+    python experiments/minima_graph.py                   the embedded digits
+    python experiments/minima_graph.py --data FOLDER     any four IDX files
+    python experiments/minima_graph.py --sizes 784 128 128 10 --epochs 10      wider ones
+
+A barrier is the largest excess of C on a line over the straight line between its end values; a pass is the highest C on
+it. Inside a triangle the excess is over the plane through the values at its corners. Pairs share networks: intervals
+are of medians over all pairs, the networks drawn anew.
+"""
+
+import itertools
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import common
+import jax
+import numpy as np
+from common import setting
+
+from jaxcost import cost, directions, plot, populations, resampling, results, statistics
+from jaxcost.connectivity import graph, symmetry
+
+WAYS = STRAIGHT, MATCHED = "as they are", "matched"
+LIN, SHARMA, AINSWORTH = "Lin et al. 2024; Sonthalia et al. 2024", "Sharma et al. 2024", "Ainsworth et al. 2023"
+
+
+@dataclass(frozen=True)
+class Settings(common.Trained):
+    """How many networks, and where C is looked at between them."""
+
+    networks: int = setting(20, "190 pairs", small=4)
+    points: int = setting(25, "on each line, as Ainsworth et al.", small=5)
+    triangles: int = setting(20, "of three networks matched to each other, no two triangles the same", small=2)
+    side: int = setting(11, "points along each side of a triangle", small=5)
+
+
+class Result(NamedTuple):
+    """Graphs of minima, and triangles.
+
+    Attributes:
+        learned: a `graph.Graph` on the training images, by name of the way.
+        unseen: on held-out images.
+        corners: the three networks of each triangle, `[triangles, 3]`.
+        shares: of each corner at the points of a triangle, `[points, 3]`.
+        inside: C there, `[triangles, points]`.
+        floor: rounding noise of these.
+    """
+
+    learned: dict[str, graph.Graph]
+    unseen: dict[str, graph.Graph]
+    corners: np.ndarray
+    shares: np.ndarray
+    inside: np.ndarray
+    floor: float
+
+
+def run(settings):
+    """Train, join all pairs in both ways, look into triangles."""
+    parts = common.images(settings)
+    C, C_unseen = map(cost.Cost, parts)
+    keys = jax.random.split(jax.random.key(settings.seed), settings.networks)
+    trained = common.train_many(keys, C, settings)
+    networks = [trained.network(i).params for i in range(settings.networks)]
+    matches = {STRAIGHT: None, MATCHED: symmetry.weight_matching}
+    graphs = [
+        {way: graph.straight(of, networks, settings.points, match=match) for way, match in matches.items()}
+        for of in (C, C_unseen)
+    ]
+    corners = np.array(list(itertools.combinations(range(settings.networks), 3)))
+    corners = np.random.default_rng(settings.seed).permutation(corners)[: settings.triangles]
+    shares = np.array([(i, j) for i in range(settings.side) for j in range(settings.side - i)]) / (settings.side - 1)
+    frames = [frame(*symmetry.match_many([networks[i] for i in three])) for three in corners]
+    found = populations.evaluate(C, frames, shares)
+    floor = populations.floor(C, frames, shares, found)
+    shares = np.column_stack([1 - shares.sum(1), shares])
+    result = Result(*graphs, corners, shares, found, floor)
+    return result, {"data": parts[0].fingerprint, "held_out": parts[1].fingerprint}
+
+
+def frame(a, b, c):
+    """The plane through three networks: a is the origin, coordinates are the shares of b and c."""
+    return directions.Frame(a, (directions.between(a, b), directions.between(a, c)))
+
+
+def excesses(result):
+    """Of each triangle the largest excess of C inside, and the largest on its sides."""
+    at = lambda share: result.inside[:, result.shares[:, share] == 1]
+    corners = np.concatenate([at(i) for i in range(3)], 1)
+    above = result.inside - corners @ result.shares.T
+    sides = (result.shares == 0).any(1)
+    return above.max(1), above[:, sides].max(1)
+
+
+def over_networks(of_pairs):
+    """The median over all pairs of `[n, n]` numbers, with its interval by drawing the networks anew."""
+
+    def medians(groups):
+        drawn = groups[0].astype(int)
+        different = drawn[:, :, None] != drawn[:, None]
+        return np.nanmedian(np.where(different, of_pairs[drawn[:, :, None], drawn[:, None]], np.nan), (1, 2))
+
+    return resampling.bootstrap(jax.random.key(0), medians, [np.arange(len(of_pairs))])
+
+
+def table(result):
+    """Barriers as they are and matched; trees, stars and triangles; the verdicts."""
+    rows = [["", *WAYS, "held-out: as they are", "matched"]]
+    graphs = [of[way] for of in (result.learned, result.unseen) for way in WAYS]
+    off = [one.barriers[np.triu_indices(len(one.costs), 1)] for one in graphs]
+    rows.append(["barriers of all pairs", *map(common.median_of, off)])
+    rows.append(["their median's interval", *(f"{over_networks(one.barriers):.3g}" for one in graphs)])
+    trees = [[one.barriers[i, j] for i, j in graph.spanning_tree(one.barriers)] for one in graphs]
+    rows.append(["in the tree of the lowest", *map(common.median_of, trees)])
+    stars = [one.barriers[one.star][np.arange(len(one.costs)) != one.star] for one in graphs]
+    rows.append(["from the star", *map(common.median_of, stars)])
+    rows.append(["C of the networks", *(common.median_of(one.costs) for one in graphs)])
+    inside, sides = map(common.median_of, excesses(result))
+    floor = max([result.floor, *(one.floor for one in graphs)])
+    return [
+        f"{len(graphs[0].costs)} networks, {len(off[0])} pairs; noise floor {floor:.0e}",
+        *common.columns(rows),
+        "",
+        f"{len(result.corners)} triangles of matched networks: C is above the plane of its corners by {inside} inside,",
+        f"by {sides} on the sides",
+        "",
+        *verdicts(result),
+    ]
+
+
+def verdicts(result):
+    """What is claimed of matching, of stars, and of the inside of triangles."""
+    plain, matched = (result.learned[way] for way in WAYS)
+    apart = ~np.eye(len(plain.costs), dtype=bool)
+    lower = over_networks(np.divide(matched.barriers, plain.barriers, out=np.zeros_like(plain.barriers), where=apart))
+    inside = statistics.summary(np.divide(*excesses(result)))
+    star, floor = matched.barriers[matched.star].max(), 2 * matched.floor
+    ends = np.median(matched.costs)
+    return [
+        common.verdict("barrier of a pair, matched over as it is", lower, high=0.1, source=AINSWORTH),
+        common.verdict("the star's highest barrier, within twice the noise floor", star, high=floor, source=LIN),
+        common.verdict("the same over C of the networks", star / ends, high=0.05, source=LIN),
+        common.verdict("inside triangles over on their sides", inside, high=1.05, source=SHARMA),
+    ]
+
+
+def draw(path):
+    """All barriers, which basins merge at which cost, and two triangles."""
+    result = results.load(path)
+    return common.save_figures(path, {"graph": draw_graph(result), "triangles": draw_triangles(result)})
+
+
+def draw_graph(result):
+    """Above as they are, below matched: barriers, the tree of the lowest, the disconnectivity diagram."""
+    figure = common.figure(15, 9)
+    most = result.learned[STRAIGHT].barriers.max()
+    for axes, way in zip(figure.subplots(2, 3), WAYS, strict=True):
+        of = result.learned[way]
+        mesh = axes[0].imshow(of.barriers, vmin=0, vmax=most, cmap=plot.COLOURS)
+        figure.colorbar(mesh, ax=axes[0], shrink=0.8)
+        axes[0].set(xlabel="network", ylabel="network", title=f"{way}: barriers of C")
+        draw_tree(axes[1], of)
+        plot.disconnectivity(axes[2], of.costs, graph.merges(of.passes))
+        axes[2].set_title("at which C basins become one, by straight lines")
+    high = max(ax.get_ylim()[1] for ax in figure.axes if ax.get_ylabel() == "C")
+    for ax in figure.axes:
+        if ax.get_ylabel() == "C":
+            ax.set_ylim(0, high)
+            common.tidy(ax)
+    figure.suptitle(f"{len(of.costs)} trained networks and the straight lines between all pairs")
+    return figure
+
+
+def draw_tree(ax, of):
+    """The tree of the lowest barriers, the networks placed so that distances tell barriers (classical scaling)."""
+    centred = np.eye(len(of.costs)) - 1 / len(of.costs)
+    values, vectors = np.linalg.eigh(-centred @ np.square(of.barriers) @ centred / 2)
+    x, y = vectors.T[[-1, -2]] * np.sqrt(np.maximum(values[[-1, -2]], 0))[:, None]
+    for i, j in graph.spanning_tree(of.barriers):
+        ax.plot(x[[i, j]], y[[i, j]], color="tab:blue", lw=1)
+        middle = (x[i] + x[j]) / 2, (y[i] + y[j]) / 2
+        ax.annotate(f"{of.barriers[i, j]:.2g}", middle, fontsize=7, ha="center", color="tab:blue")
+    ax.plot(x, y, "o", color="lightgray", ms=13)
+    ax.plot(x[of.star], y[of.star], "o", color="tab:orange", ms=13, label="star: its highest barrier is the lowest")
+    for i, at in enumerate(zip(x, y, strict=True)):
+        ax.annotate(i, at, fontsize=7, ha="center", va="center")
+    ax.set(title="tree of the lowest barriers; near = low", aspect="equal", xticks=[], yticks=[])
+    ax.legend(fontsize=8)
+
+
+def draw_triangles(result):
+    """C inside the triangle with the largest excess, the middle one and the least."""
+    order = np.argsort(excesses(result)[0])
+    picked = order[[0, len(order) // 2, -1]]
+    figure = common.figure(14, 4.4)
+    x, y = result.shares[:, 1] + result.shares[:, 2] / 2, result.shares[:, 2] * np.sqrt(3) / 2
+    low, high = result.inside[picked].min(), result.inside[picked].max()
+    for ax, i in zip(figure.subplots(1, 3), picked, strict=True):
+        mesh = ax.tricontourf(x, y, result.inside[i], np.linspace(low, high, 20), cmap=plot.COLOURS)
+        inside, sides = (of[i] for of in excesses(result))
+        names = ", ".join(map(str, result.corners[i]))
+        ax.set_title(f"networks {names}: {inside:.2g} above their plane,\n{sides:.2g} on the sides", fontsize=10)
+        ax.set(aspect="equal", xticks=[], yticks=[])
+    figure.colorbar(mesh, ax=figure.axes, shrink=0.8, label="C")
+    figure.suptitle("C inside triangles of three matched networks: least, middle and largest excess")
+    return figure
+
+
+if __name__ == "__main__":
+    common.main(__doc__, Settings, run, draw, table)
