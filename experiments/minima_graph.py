@@ -22,10 +22,12 @@ import common
 import jax
 import numpy as np
 from common import setting
+from matplotlib.ticker import MaxNLocator
 
 from jaxcost import cost, directions, plot, populations, resampling, results, statistics
 from jaxcost.connectivity import graph, symmetry
 
+WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.3}
 WAYS = STRAIGHT, MATCHED = "as they are", "matched"
 LIN, SHARMA, AINSWORTH = "Lin et al. 2024; Sonthalia et al. 2024", "Sharma et al. 2024", "Ainsworth et al. 2023"
 
@@ -164,6 +166,8 @@ def draw_graph(result):
         mesh = axes[0].imshow(of.barriers, vmin=0, vmax=most, cmap=plot.COLOURS)
         figure.colorbar(mesh, ax=axes[0], shrink=0.8)
         axes[0].set(xlabel="network", ylabel="network", title=f"{way}: barriers of C")
+        for axis in (axes[0].xaxis, axes[0].yaxis):
+            axis.set_major_locator(MaxNLocator(integer=True))
         draw_tree(axes[1], of)
         plot.disconnectivity(axes[2], of.costs, graph.merges(of.passes))
         axes[2].set_title("at which C basins become one, by straight lines")
@@ -177,20 +181,35 @@ def draw_graph(result):
 
 
 def draw_tree(ax, of):
-    """The tree of the lowest barriers, the networks placed so that distances tell barriers (classical scaling)."""
-    centred = np.eye(len(of.costs)) - 1 / len(of.costs)
-    values, vectors = np.linalg.eigh(-centred @ np.square(of.barriers) @ centred / 2)
-    x, y = vectors.T[[-1, -2]] * np.sqrt(np.maximum(values[[-1, -2]], 0))[:, None]
-    for i, j in graph.spanning_tree(of.barriers):
-        ax.plot(x[[i, j]], y[[i, j]], color="tab:blue", lw=1)
-        middle = (x[i] + x[j]) / 2, (y[i] + y[j]) / 2
-        ax.annotate(f"{of.barriers[i, j]:.2g}", middle, fontsize=7, ha="center", color="tab:blue")
-    ax.plot(x, y, "o", color="lightgray", ms=13)
-    ax.plot(x[of.star], y[of.star], "o", color="tab:orange", ms=13, label="star: its highest barrier is the lowest")
-    for i, at in enumerate(zip(x, y, strict=True)):
-        ax.annotate(i, at, fontsize=7, ha="center", va="center")
-    ax.set(title="tree of the lowest barriers; near = low", aspect="equal", xticks=[], yticks=[])
-    ax.legend(fontsize=8)
+    """The tree of the lowest barriers, hung from the star; at each edge its barrier."""
+    edges = graph.spanning_tree(of.barriers)
+    at = placed(edges, of.star)
+    for i, j in edges:
+        lower, upper = sorted((at[i], at[j]), key=lambda one: one[1])
+        ax.plot(*np.transpose([lower, upper]), color="tab:blue", lw=1, zorder=0)
+        ax.annotate(
+            f"{of.barriers[i, j]:.2f}", lower, (0, 9), textcoords="offset points", fontsize=7, ha="center", bbox=WHITE
+        )
+    for i, here in at.items():
+        ax.plot(*here, "o", color="tab:orange" if i == of.star else "lightgray", ms=13)
+        ax.annotate(i, here, fontsize=7, ha="center", va="center")
+    ax.set_title("tree of the lowest barriers,\nfrom the star, whose highest is the lowest", fontsize=10)
+    ax.set_axis_off()
+    ax.margins(0.08)
+
+
+def placed(edges, root):
+    """Where each network of a tree is drawn: as far down as from the root, in the middle above what hangs from it."""
+    beside = lambda one: [int(i + j - one) for i, j in edges if one in (i, j)]
+    at, ends = {}, itertools.count()
+
+    def place(one, above, down):
+        xs = [place(i, one, down + 1) for i in beside(one) if i != above]
+        at[one] = np.array([np.mean(xs) if xs else next(ends), -down])
+        return at[one][0]
+
+    place(root, None, 0)
+    return at
 
 
 def draw_triangles(result):
@@ -205,8 +224,11 @@ def draw_triangles(result):
         inside, sides = (of[i] for of in excesses(result))
         names = ", ".join(map(str, result.corners[i]))
         ax.set_title(f"networks {names}: {inside:.2g} above their plane,\n{sides:.2g} on the sides", fontsize=10)
-        ax.set(aspect="equal", xticks=[], yticks=[])
-    figure.colorbar(mesh, ax=figure.axes, shrink=0.8, label="C")
+        for name, corner in zip(result.corners[i], ((0, 0), (1, 0), (0.5, 0.87)), strict=True):
+            ax.annotate(name, corner, (0, 4 if corner[1] else -14), textcoords="offset points", ha="center")
+        ax.set_axis_off()
+        ax.set(aspect="equal", ylim=(-0.1, 1))
+    figure.colorbar(mesh, ax=figure.axes, shrink=0.8, label="C", format="{x:.2f}")
     figure.suptitle("C inside triangles of three matched networks: least, middle and largest excess")
     return figure
 
