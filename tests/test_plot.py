@@ -7,6 +7,7 @@ from matplotlib.colors import LogNorm, Normalize, to_hex
 from matplotlib.figure import Figure
 
 from jaxcost import plot, slices, statistics
+from jaxcost.connectivity import curves, graph
 from jaxcost.measures import bumpiness, minima
 
 
@@ -160,3 +161,28 @@ def test_numbers_that_are_no_medians_are_drawn_with_their_intervals_as_well():
 def test_every_measure_of_a_slice_alone_has_a_title_and_critical_points_have_none():
     assert tuple(plot.MEASURES) == bumpiness.Measures._fields[:-3]
     assert bumpiness.Measures._fields[-3:] == ("bottoms", "saddles", "tops")
+
+
+def test_basins_are_joined_at_the_cost_at_which_they_merge():
+    costs = [0.1, 0.3, 0.2]
+    passes = np.array([[0.1, 0.9, 2.0], [0.9, 0.3, 1.5], [2.0, 1.5, 0.2]])
+    ax = Figure().subplots()
+    plot.disconnectivity(ax, costs, graph.merges(passes))
+    *forks, ends = ax.lines
+    heights = sorted(max(fork.get_ydata()) for fork in forks)
+    assert heights == [0.9, 1.5]
+    lowest = sorted(y for fork in forks for y in fork.get_ydata()[[0, -1]])
+    assert lowest == [0.1, 0.2, 0.3, 0.9]  # each network, and the basin that two of them made
+    assert sorted(ends.get_ydata()) == [0.1, 0.2, 0.3]
+    assert [label.get_text() for label in ax.get_xticklabels()] == [str(i) for i in np.argsort(ends.get_xdata())]
+
+
+def test_a_curve_is_drawn_from_end_to_end_with_its_bend():
+    nodes, path = np.array([[0.0, 0.0], [1.0, 3.0], [2.0, 0.0]]), np.array([[0.0, 0.0], [1.0, 1.5], [2.0, 0.0]])
+    ax = Figure().subplots()
+    plot.curve(ax, curves.Plane(None, nodes, path), "curve")
+    drawn, straight, bend, ends = (np.transpose(line.get_data()) for line in ax.lines)
+    np.testing.assert_array_equal(drawn, path)
+    np.testing.assert_array_equal(bend, nodes[1:2])
+    for both in (straight, ends):
+        np.testing.assert_array_equal(both, nodes[[0, 2]])
