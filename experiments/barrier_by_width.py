@@ -16,6 +16,7 @@ last layer's weights and biases are multiplied at each point, the ends too, by t
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import common
@@ -25,8 +26,9 @@ import numpy as np
 import optax
 from common import like, setting
 
-from jaxcost import cost, losses, network, plot, resampling, results, slices, statistics
+from jaxcost import cost, losses, network, plot, populations, resampling, results, slices, statistics
 from jaxcost.connectivity import paths, symmetry
+from jaxcost.directions import Frame, between
 
 WAYS = STRAIGHT, WEIGHTS, ACTIVATIONS, TEMPERATURE = "straight", "weights matched", "activations matched", "temperature"
 ZHAN, ITO, AINSWORTH = "Zhan, Li & Wu 2025", "Ito et al. 2025", "Entezari et al. 2022; Ainsworth et al. 2023"
@@ -95,8 +97,8 @@ def run(settings):
     Cs = tuple(cost.Cost(of, *((network.feedforward, losses.quadratic) if settings.home else relu)) for of in parts)
     adam = None if settings.home else optax.adam(settings.rate)
     widths = [of_width(settings, Cs, adam, width) for width in sorted(settings.widths)]
-    result = Result(np.linspace(0, 1, settings.points), widths)
-    return result, {"data": parts[0].fingerprint, "held_out": parts[1].fingerprint}
+    about = {"data": parts[0].fingerprint, "held_out": parts[1].fingerprint}
+    return Result(np.linspace(0, 1, settings.points), widths), about
 
 
 def of_width(settings, Cs, optimizer, width):
@@ -104,18 +106,21 @@ def of_width(settings, Cs, optimizer, width):
     inputs, *hidden, outputs = settings.sizes
     keys = jax.random.split(jax.random.fold_in(jax.random.key(settings.seed), width), 2 * settings.pairs)
     sized = replace(settings, sizes=(inputs, *[width] * len(hidden), outputs))
-    trained = common.train_many(keys, Cs[0], sized, scale=lambda n: n**-0.5, optimizer=optimizer)
-    found, floor = {way: [] for way in WAYS}, 0.0
-    for i in range(0, len(keys), 2):
-        a, b = (trained.network(i + one).params for one in (0, 1))
-        matched = {WEIGHTS: symmetry.weight_matching(a, b), ACTIVATIONS: symmetry.activation_matching(Cs[0], a, b)}
-        for way, other in {STRAIGHT: b, **matched}.items():
-            learned, unseen = paths.linear(Cs, a, other, settings.points, accuracy=True, progress=False)
-            found[way].append((learned.costs, unseen.costs, unseen.accuracy))
-            floor = max(floor, learned.floor)
-        found[TEMPERATURE].append((*scaled(Cs, a, b, settings.points), found[STRAIGHT][-1][2]))
-    lines = {way: Lines(*map(np.array, zip(*of_pairs, strict=True))) for way, of_pairs in found.items()}
-    return Width(width, network.size(a), lines, floor)
+    scale = None if settings.home else lambda n: n**-0.5  # the home network's own start is N(0, 1)
+    trained = common.train_many(keys, Cs[0], sized, scale=scale, optimizer=optimizer)
+    pairs = [tuple(trained.network(i + one).params for one in (0, 1)) for i in range(0, len(keys), 2)]
+    of_both = partial(symmetry.activation_matching, Cs[0])
+    matches = {STRAIGHT: lambda a, b: b, WEIGHTS: symmetry.weight_matching, ACTIVATIONS: of_both}
+    lines, floors, ts = {}, [], np.linspace(0, 1, settings.points)[:, None]
+    for way, match in matches.items():
+        frames = [Frame(a, (between(a, match(a, b)),)) for a, b in pairs]
+        learned, unseen = (populations.evaluate(C, frames, ts, progress=False) for C in Cs)
+        right = [[float(cost.accuracy(Cs[1], frame.at(t))) for t in ts] for frame in frames]
+        lines[way] = Lines(learned, unseen, np.array(right))
+        floors.append(populations.floor(Cs[0], frames, ts, learned))
+    of_scaled = np.swapaxes([scaled(Cs, a, b, settings.points) for a, b in pairs], 0, 1)
+    lines[TEMPERATURE] = Lines(*of_scaled, lines[STRAIGHT].right)
+    return Width(width, network.size(pairs[0]) // 2, lines, max(floors))
 
 
 def scaled(Cs, a, b, points):
@@ -185,16 +190,15 @@ def verdicts(result):
     straight = np.maximum(barriers(result, STRAIGHT)[-1], widest.floor)
     share = lambda way: statistics.summary(barriers(result, way)[-1] / straight)
     narrow, wide, rise, p = hump(result, WEIGHTS)
-    near = [of.width for of in result.widths].index(min((of.width for of in result.widths), key=lambda w: abs(w - 16)))
-    own = statistics.summary(barriers(result, WEIGHTS)[near])
+    home = int(np.argmin([abs(of.width - 16) for of in result.widths]))
+    own = statistics.summary(barriers(result, WEIGHTS)[home])
     half = {"low": -0.65, "high": -0.35, "source": ZHAN}
-    home, tenth = result.widths[near].width, {"high": 0.1, "source": AINSWORTH}
     return [
-        common.verdict(f"width {widest.width}: matched over straight", share(WEIGHTS), **tenth),
+        common.verdict(f"width {widest.width}: matched over straight", share(WEIGHTS), high=0.1, source=AINSWORTH),
         common.verdict("log barrier, matched, by log width from 16 on", slope(result, WEIGHTS), **half),
-        common.verdict(f"hump: matched, width {wide} over {narrow} (p {p:.2g})", rise, low=1.25, source=ZHAN),
-        common.verdict(f"width {home} keeps a barrier when matched", own, low=0.01, whole=True),
         common.verdict("the same, straight", slope(result, STRAIGHT), high=-0.1, whole=True),
+        common.verdict(f"hump: matched, width {wide} over {narrow} (p {p:.2g})", rise, low=1.25, source=ZHAN),
+        common.verdict(f"width {result.widths[home].width} keeps a barrier when matched", own, low=0.01, whole=True),
         common.verdict(f"width {widest.width}: temperature over straight", share(TEMPERATURE), high=0.1, source=ITO),
     ]
 
@@ -209,8 +213,7 @@ def draw_widths(result):
     """Barriers by width, on learned and held-out images, and the held-out error."""
     figure = common.figure(15, 4.8)
     axes = figure.subplots(1, 3)
-    widths = [of.width for of in result.widths]
-    floors = [of.floor for of in result.widths]
+    widths, floors = ([getattr(of, name) for of in result.widths] for name in ("width", "floor"))
     for way, marker in zip(WAYS, "osDv", strict=True):
         for ax, part in zip(axes, Lines._fields, strict=True):
             if (way, part) != (TEMPERATURE, "right"):  # which changes no answer
