@@ -104,6 +104,7 @@ def over_networks(of_pairs):
 
     def medians(groups):
         drawn = groups[0].astype(int)
+        drawn = drawn[(drawn != drawn[:, :1]).any(1)]  # one network alone has no pairs
         different = drawn[:, :, None] != drawn[:, None]
         return np.nanmedian(np.where(different, of_pairs[drawn[:, :, None], drawn[:, None]], np.nan), (1, 2))
 

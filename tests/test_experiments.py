@@ -290,6 +290,19 @@ def test_a_plane_is_as_fast_as_itself_and_says_what_the_plain_cost_says(ran):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("wing", "said"), [("curvature", "top 10 to 0.001"), ("connectivity", "3 lines of 25 points")])
+def test_a_wing_is_timed_alone_and_its_times_are_drawn_again(wing, said, tmp_path):
+    script, printed = run("speed", "--small", f"--{wing}", cwd=tmp_path)
+    assert said in printed
+    folder = tmp_path / "output" / "speed"
+    result = results.load(folder / "speed.npz")
+    assert script["wing_of"](result) is script["WINGS"][wing]
+    picture = (folder / f"speed-{wing}.png").read_bytes()
+    run("speed", "--draw", folder / "speed.npz", cwd=tmp_path)
+    assert (folder / f"speed-{wing}.png").read_bytes() == picture
+
+
+@pytest.mark.slow
 def test_every_way_is_timed_and_devices_find_the_mean_of_one(ran):
     result, settings, _ = load(ran, "growth")
     lengths = [len(of.x) for of in result[3:] if hasattr(of, "seconds")]
