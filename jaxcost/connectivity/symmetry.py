@@ -205,7 +205,7 @@ def activation_matching(C, a, b) -> Any:
         A tuple like b, the same function.
 
     Raises:
-        ValueError: the two are not alike.
+        ValueError: the two are not alike or not finite, or nothing in them can be renumbered.
 
     Reference:
         Ainsworth, Hayase & Srinivasa 2023 (arXiv 2209.04836), section 3.1.
