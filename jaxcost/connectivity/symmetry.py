@@ -268,7 +268,7 @@ def _fitted(layers, *networks):
     for i, layer in enumerate(checks.listed("layers", layers)):
         checks.having(f"layers[{i}]", layer, "size", "axes")
     each = [
-        {path: np.asarray(leaf) for path, leaf in zip(trees.paths(one), jax.tree.leaves(one), strict=True)}
+        {path: np.asarray(leaf, np.float64) for path, leaf in zip(trees.paths(one), jax.tree.leaves(one), strict=True)}
         for one in moving
     ]
     for layer in layers:
