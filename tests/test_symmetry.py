@@ -78,7 +78,7 @@ def test_what_is_found_can_be_renumbered_and_nothing_is_missed(name, x64):
     layers = symmetry.table(C, params)
     assert [layer.size for layer in layers] == sizes
     if not sizes:
-        with pytest.raises(ValueError, match="layers=.., expected a list or tuple, one or more in it"):
+        with pytest.raises(ValueError, match=r"layers=.., expected a list or tuple, one or more in it"):
             symmetry.activation_matching(C, params, params)
         return
     rng = np.random.default_rng(0)
