@@ -9,8 +9,14 @@ Bezier curve and a chain of two lines, fitted (Garipov et al. 2018, arXiv 1802.1
     python experiments/valley_between_minima.py --relu --sizes 784 512 512 512 10 --pairs 3    Ainsworth et al.'s
     python experiments/valley_between_minima.py --data FOLDER   any four IDX files
 
-A barrier is the largest excess of C over the straight line between its end values. All that is said of C is over all
-images, at points between those that were fitted as well; the fits see a few images a step.
+A barrier is the largest excess of C, of all images, over the straight line between its end values.
+
+Expect, on the embedded digits, jax 0.10.2, seed 0, medians of six pairs: a barrier of 0.79 (0.72 to 0.87) between
+networks at C = 0.05, once matched 0.34 (0.25 to 0.48): 28 to 66 % of it, not a tenth. The highest C on a Bezier curve
+is that of the worse end, as claimed, on a chain 1.08 (1.02 to 1.13) times that; on held-out images they have a barrier
+of 0.02 and 0.05. The pass of a band is 1.4 (1.1 to 2.1) times the mean of its ends, below twice as claimed; no saddle
+is certified there: the gradient is twice as long as at the ends, two eigenvalues or more are negative, and the rest
+of the band lies lower than its ends. Three minutes on two cores.
 """
 
 from dataclasses import dataclass
@@ -137,15 +143,10 @@ def cut(settings, C, a, b, matched, curve):
     return sliced(bend.frame, np.concatenate([bend.nodes, bend.path])), bend, sliced(frame, three), three
 
 
-def excess(costs):
-    """What a path has above the straight line between its end values."""
-    ts = np.linspace(0, 1, len(costs))
-    return costs - ((1 - ts) * costs[0] + ts * costs[-1])
-
-
-def barrier(profile):
-    """The largest excess of C."""
-    return float(excess(profile.learned).max())
+def barrier(profile, part="learned"):
+    """The largest excess of C over the straight line between its end values."""
+    costs = getattr(profile, part)
+    return paths.Path(np.linspace(0, 1, len(costs)), costs, profile.floor).barrier
 
 
 def table(result):
@@ -154,7 +155,7 @@ def table(result):
         "barrier": barrier,
         "highest C": lambda one: one.learned.max(),
         "over worse end": worse,
-        "held-out barrier": lambda one: excess(one.unseen).max(),
+        "held-out barrier": lambda one: barrier(one, "unseen"),
         "worst error": lambda one: 100 * (1 - one.right.min()),
         "worse end's": lambda one: 100 * (1 - one.right[[0, -1]].min()),
     }
