@@ -15,8 +15,8 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
-from jaxcost import checks, descent
-from jaxcost.connectivity.curves import Curve, evaluate
+from jaxcost import checks, descent, slices
+from jaxcost.connectivity.curves import Curve, evaluate, parts
 from jaxcost.connectivity.paths import ends
 from jaxcost.curvature import lanczos
 from jaxcost.engine import blocks, trained, trees
@@ -89,9 +89,11 @@ def nudged(key, C, a, b, optimizer=None, *, pivots=5, cycles=4, steps=500, batch
         nodes, losses = _relaxed(optimizer, steps, batch, own, C, first, nodes)
         ts = np.linspace(0, 1, (len(nodes) - 1) * BETWEEN + 1)
         chain = Curve("chain", jax.vmap(unravel)(nodes), ts, np.zeros(len(ts)), 0.0, np.asarray(losses))
-        path = evaluate(C, chain, ts, progress=False)
         if cycle < cycles - 1:
-            nodes = jnp.asarray(_inserted(path.costs, np.asarray(nodes), excess, most + 2), nodes.dtype)
+            costs = [slices.evaluate(C, *frame, points, progress=False) for frame, points in parts(chain, ts)]
+            more = _inserted(np.concatenate(costs), np.asarray(nodes), excess, most + 2)
+            nodes = jnp.asarray(more, nodes.dtype)
+    path = evaluate(C, chain, ts, progress=False)
     return chain._replace(nodes=trees.join(fixed, chain.nodes), costs=path.costs, floor=path.floor)
 
 

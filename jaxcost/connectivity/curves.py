@@ -140,18 +140,14 @@ def evaluate(C, curve, ts, *, accuracy=False, **options) -> Path | tuple[Path, .
     Raises:
         ValueError: it is no curve of C's parameters, or ts are not such numbers.
     """
-    checks.having("curve", curve, "kind", "nodes"), checks.flag("accuracy", accuracy)
-    ts = np.asarray(checks.numbers("ts", ts, 1, finite=True), np.float64)
-    if not len(ts) or not (np.diff(ts, prepend=0) >= 0).all() or ts[-1] > 1:
-        raise ValueError(f"ts {checks.shown(ts)}, expected rising numbers from 0 to 1")
-    Cs = C if isinstance(C, tuple) else (C,)
-    parts, made = _parts(curve, ts), []
-    found = [slices.evaluate(Cs, *frame, points, **options) for frame, points in parts]
+    checks.flag("accuracy", accuracy)
+    Cs, held, made = C if isinstance(C, tuple) else (C,), parts(curve, ts), []
+    found = [slices.evaluate(Cs, *frame, points, **options) for frame, points in held]
     for one, of_parts in zip(Cs, zip(*found, strict=True), strict=True):
         right = np.array([float(cost.accuracy(one, curve.at(t))) for t in ts]) if accuracy else None
-        highest = sorted(range(len(parts)), key=lambda i, of=of_parts: -of[i].max())[:JUDGED]
-        floor = max(floors.of_values(one, *parts[i][0], parts[i][1], of_parts[i]) for i in highest)
-        made.append(Path(ts, np.concatenate(of_parts), floor, right))
+        highest = sorted(range(len(held)), key=lambda i, of=of_parts: -of[i].max())[:JUDGED]
+        floor = max(floors.of_values(one, *held[i][0], held[i][1], of_parts[i]) for i in highest)
+        made.append(Path(np.array(ts, np.float64), np.concatenate(of_parts), floor, right))
     return tuple(made) if isinstance(C, tuple) else made[0]
 
 
@@ -183,8 +179,28 @@ def plane(curve) -> Plane:
     return Plane(frame, nodes, np.stack([_weights(curve.kind, 3, t) for t in curve.ts]) @ nodes)
 
 
-def _parts(curve, ts):
-    """Slices that hold a curve: for each its frame, and the points of the curve on it, those of rising ts."""
+def parts(curve, ts) -> list[tuple[Frame, np.ndarray]]:
+    """Slices that hold a curve: one plane, or the lines of a chain.
+
+    Args:
+        curve: a `Curve`.
+        ts: from 0 to 1, rising.
+
+    Returns:
+        For each slice its frame, and coordinates of the curve on it, `[points, k]`; all together as many as ts.
+
+    Raises:
+        ValueError: it is no curve, or ts are not such numbers.
+
+    Example:
+        >>> chain = Curve("chain", (jnp.array([[0.0], [1.0], [3.0]]),), np.ones(1), np.ones(1), 0.0, np.ones(1))
+        >>> [points.tolist() for _, points in parts(chain, [0.25, 0.5, 1.0])]
+        [[[0.5]], [[0.0], [1.0]]]
+    """
+    checks.having("curve", curve, "kind", "nodes")
+    ts = np.asarray(checks.numbers("ts", ts, 1, finite=True), np.float64)
+    if not len(ts) or not (np.diff(ts, prepend=0) >= 0).all() or ts[-1] > 1:
+        raise ValueError(f"ts {checks.shown(ts)}, expected rising numbers from 0 to 1")
     nodes = [curve.node(i) for i in range(_count(curve))]
     if curve.kind == "bezier":
         a, bend, b = nodes
