@@ -24,7 +24,7 @@ among them: medians from 4 to 16 do not differ. A temperature takes off a fifth 
 
 With --home --rate 1.5 --batch 10, widths 4 to 64, straight 0.56 to 0.85, with no trend from 16 on. Activations matched
 it falls, 0.49 at width 8 to 0.18 (0.14 to 0.23) at 64; weights matched it rises again, 0.30 at 16 to 0.45 (0.34 to
-0.57): most of weights that start as N(0, 1) is still the start, which tells nothing. So a hump there is the matching's.
+0.57), presumably since most of a weight that starts as N(0, 1) stays what it was: a hump there is the matching's.
 """
 
 from dataclasses import dataclass, replace
