@@ -20,7 +20,8 @@ Expect, on the embedded digits, jax 0.10.2, seed 0, medians of ten pairs: straig
 the barrier of wide networks, and not with that of width 16: as claimed. It falls faster than one over the root of the
 width, as width^-1.32 (-1.40 to -1.18) from 16 on, straight as width^-0.42 (-0.49 to -0.36); no hump is seen, width 16
 among them: medians from 4 to 16 do not differ. A temperature takes off a fifth to half at widths 8 to 32 and an eighth
-(2 to 35 %) at 512: not confirmed. Twenty minutes on two cores, half of them at width 512.
+(2 to 35 %) at 512: not confirmed. With --rate 0.003, which ends lower as well, it is half at width 128, 0.044 (0.027 to
+0.057) for 0.082 (0.071 to 0.10), and no other at 16. Twenty minutes on two cores, half of them at width 512.
 
 With --home --rate 1.5 --batch 10, widths 4 to 64, straight 0.56 to 0.85, with no trend from 16 on. Activations matched
 it falls, 0.49 at width 8 to 0.18 (0.14 to 0.23) at 64; weights matched it rises again, 0.30 at 16 to 0.45 (0.34 to
