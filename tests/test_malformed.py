@@ -502,7 +502,7 @@ NONFINITE = "array of NaN, " + FEW
 LEGAL = [
     (r"(?!cost.Cost).* C", "C"),
     (
-        r".* (keep|progress|bar|standard_error|per_class|per_image|accuracy)|slices.* (derivatives)|checks.flag value",
+        r".* (keep|progress|bar|standard_error|per_class|per_image)|(slices|connectivity).* (accuracy|derivatives)|checks.flag value",
         "True",
     ),
     (r".* (batch|watch|resume_file|spread|fixed|scale|grid_only|output|label|title|off)|plot.* minima", "None"),
