@@ -501,10 +501,8 @@ FEW = "NaN in it, all 0, rounded, "
 NONFINITE = "array of NaN, " + FEW
 LEGAL = [
     (r"(?!cost.Cost).* C", "C"),
-    (
-        r".* (keep|progress|bar|standard_error|per_class|per_image)|(slices|connectivity).* (accuracy|derivatives)|checks.flag value",
-        "True",
-    ),
+    (r".* (keep|progress|bar|standard_error|per_class|per_image)|checks.flag value", "True"),
+    (r"(slices|connectivity).* (accuracy|derivatives)", "True"),
     (r".* (batch|watch|resume_file|spread|fixed|scale|grid_only|output|label|title|off)|plot.* minima", "None"),
     (r"devices.mesh images|descent.ensemble mesh|cost.Cost block", "None"),
     (r".* key|checks.key value", "key"),
