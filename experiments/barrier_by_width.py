@@ -53,11 +53,11 @@ class Settings(common.Trained):
     """How wide, how many pairs, and how they are trained."""
 
     sizes: tuple = like("sizes", why="its depth is that of all widths")
-    widths: tuple = setting((4, 8, 16, 32, 64, 128, 256, 512), "hidden neurons a layer", small=(2, 4))
+    widths: tuple = setting((4, 8, 16, 32, 64, 128, 256, 512), "hidden neurons a layer", small=(8, 16))
     pairs: int = setting(10, "of each width, no network in two of them", small=2)
     points: int = setting(25, "on each line", small=5)
-    rate: float = like("rate", default=1e-3, why="of Adam; with --home 1.5 is Nielsen's")
-    batch: int = like("batch", default=100, why="images a step; with --home 10 is Nielsen's")
+    rate: float = like("rate", default=1e-3, why="of Adam; with --home 1.5 is Nielsen's", small=1e-2)
+    batch: int = like("batch", default=100, why="images a step; with --home 10 is Nielsen's", small=10)
     home: bool = setting(False, "the cheatsheet's sigmoids, squares and descent in place of ReLU, cross-entropy, Adam")
 
 

@@ -32,6 +32,7 @@ import optax
 from common import like, setting
 
 from jaxcost import cost, losses, network, results, statistics
+from jaxcost.connectivity import orbit
 from jaxcost.curvature import lanczos, sharpness
 
 KESKAR, DINH = "Keskar et al. 2017", "Dinh et al. 2017"
@@ -119,7 +120,7 @@ def run(settings):
     rescaled = np.zeros((len(flat), len(factors), len(MEASURES)))
     for i, params in enumerate(flat):
         for j, a in enumerate(factors):
-            moved = rescale(params, a)
+            moved = orbit.rescale(params, 0, np.full(len(params.b[0]), a))
             change = max(change, float(np.abs(C.per_image(*moved) - C.per_image(*params)).max()))
             rescaled[i, j] = measures(key, C, moved)
     result = Result(settings.target, batches, factors, rescaled, change)
@@ -138,12 +139,6 @@ def first_at(costs, target):
     """The first record at or below the target, or the last one."""
     below = np.flatnonzero(costs <= target)
     return int(below[0]) if len(below) else len(costs) - 1
-
-
-def rescale(params, a):
-    """The first hidden layer's weights and biases times a, the weights out of it over a."""
-    w, b = params
-    return network.Params((a * w[0], w[1] / a, *w[2:]), (a * b[0], *b[1:]))
 
 
 def measures(key, C, params):

@@ -42,12 +42,10 @@ class Settings(common.Trained):
 
     relu: bool = setting(False, "ReLU, cross-entropy and Adam, as Ainsworth et al.")
     pairs: int = setting(6, "no network in two of them, the fewest that give an interval", small=1)
-    points: int = setting(49, "on each path; the published have 25 to 61", small=9)
-    steps: int = setting(24_000, "of a fit, as many as of training; a third leaves twice the barrier", small=100)
+    points: int = setting(49, "on each path, twice as fine as Ainsworth et al.'s 25", small=9)
+    steps: int = setting(24_000, "of a fit, as many as of training; 8,000 leave a barrier of 0.01", small=100)
     taken: int = setting(100, "images a step of a fit")
-    pace: float = setting(
-        0.01, "rate of Adam in fits; of a band it falls to 0 in each cycle, else noise lifts the pass"
-    )
+    pace: float = setting(0.01, "rate of Adam in fits; of a band it falls to 0, else noise lifts the pass")
     pivots: int = setting(7, "of the band at first; more come where C rises between two", small=2)
     grid: int = setting(41, "points a side of the planes", small=7)
 
@@ -221,7 +219,7 @@ def draw_paths(result):
         ax.set(xlabel="t, from one network to the other", title=title)
         common.log(ax.yaxis)
     common.tidy(axes)
-    figure.suptitle(f"Ways between two trained networks: median and extremes of {len(result.profiles)} pairs")
+    figure.suptitle(f"Ways between two trained networks: median and extremes over pairs: {len(result.profiles)}")
     return figure
 
 

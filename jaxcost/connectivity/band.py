@@ -5,7 +5,6 @@ for the part of the gradient along the band, and all are kept equally far apart.
 above both a pivot is inserted.
 """
 
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -130,10 +129,7 @@ def _relaxed(optimizer, steps, batch, key, C, like, nodes):
 
     def step(state, key):
         nodes, kept = state
-        some = C
-        if batch is not None:
-            which = jax.random.randint(key, (batch,), 0, C.n)
-            some = replace(C, images=jax.tree.map(lambda leaf: leaf[which], C.images), block=None)
+        some = trained.drawn(key, C, batch)
         value_and_slope = jax.value_and_grad(lambda flat: some(*unravel(flat)))
         each = jax.lax.map if batch is None else lambda f, xs: jax.vmap(f)(xs)
         costs, slopes = each(value_and_slope, nodes)

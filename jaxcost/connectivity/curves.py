@@ -7,7 +7,6 @@ The bends minimise the mean of C(P(t)) over uniform t, by steps downhill at rand
 curve lies in the plane of its three networks, a chain in lines: C along both is that of slices, over all images.
 """
 
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -259,10 +258,7 @@ def _fit(kind, optimizer, steps, batch, key, C, start, end, inner):
     def step(state, key):
         inner, kept = state
         of_t, of_images = jax.random.split(key)
-        some = C
-        if batch is not None:
-            which = jax.random.randint(of_images, (batch,), 0, C.n)
-            some = replace(C, images=jax.tree.map(lambda leaf: leaf[which], C.images), block=None)
+        some = trained.drawn(of_images, C, batch)
         value, slope = jax.value_and_grad(loss)(inner, jax.random.uniform(of_t), some)
         moves, kept = optimizer.update(slope, kept, inner)
         return (optax.apply_updates(inner, moves), kept), value

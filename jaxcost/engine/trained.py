@@ -63,3 +63,11 @@ def as_many(number, given) -> None:
         lengths = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(tree)}
         if tree is not None and lengths != {(number,)}:
             raise ValueError(f"{name} of the lengths {sorted(lengths)}, expected one entry for each of {number} keys")
+
+
+def drawn(key, C, batch) -> Any:
+    """C over so many images, each drawn from all of them; C itself where `batch` is None."""
+    if batch is None:
+        return C
+    which = jax.random.randint(key, (batch,), 0, C.n)
+    return replace(C, images=jax.tree.map(lambda leaf: leaf[which], C.images), block=None)
