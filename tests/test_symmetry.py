@@ -130,7 +130,9 @@ def test_the_orbit_is_the_same_function(x64):
         moved = orbit.flip(params, layer, [1, 3], activation="sigmoid")
         np.testing.assert_allclose(sigmoid(moved), sigmoid(params), rtol=1e-12)
         factors = np.geomspace(0.1, 10, sizes[layer + 1])
-        np.testing.assert_allclose(relu(orbit.rescale(params, layer, factors)), relu(params), rtol=1e-11)
+        moved = orbit.rescale(params, layer, factors)
+        np.testing.assert_allclose(relu(moved), relu(params), rtol=1e-11)
+        np.testing.assert_array_equal(moved.w[layer], factors[:, None] * params.w[layer])
         for share in (-0.5, 0.3, 1.0):
             np.testing.assert_allclose(sigmoid(orbit.duplicate(params, layer, 2, share)), sigmoid(params), rtol=1e-12)
 
