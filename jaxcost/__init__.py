@@ -37,6 +37,10 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     engine.program         a quantity at the points of a slice, compiled within the memory
     engine.asked           what is asked of a slice, checked
     engine.exact           a quantity at points of a slice, in float64
+    engine.loops           operations that move and sum numbers, as loops of JavaScript
+    engine.javascript      a traced program of one image as JavaScript
+    engine.carried         a cost on planes as numbers and such a program
+    engine.pages           what a page on planes of C carries
     engine.resume          an evaluation that was stopped is taken up again
     engine.sweep           a quantity at many points: planned, in tiles, to be taken up again
     engine.noise           how much of a slice is rounding
@@ -75,6 +79,7 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     connectivity.curves    Bezier curves and chains between two networks
     connectivity.band      the lowest pass between two networks
     connectivity.graph     many minima, the passes between them, and what tree they make
+    live                   a page in which one moves on C, offline and exact
     plot                   figures, drawn on given axes
 """
 

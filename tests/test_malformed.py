@@ -326,6 +326,11 @@ def calls(folder):
         ("connectivity.graph.straight", of(C=C, networks=[params, t.other, t.third], points=3, match=None, **memory)),
         ("connectivity.graph.spanning_tree", of(weights=passes)),
         ("connectivity.graph.merges", of(passes=passes)),
+        (
+            "live.explorer",
+            of(path=folder / "page.html", C=C, planes={"a": t.plane}, images=9, live=None, zooms=(0.5, 1.0), points=2)
+            | of(title="C", most=5_000_000, progress=False),
+        ),
         ("results.save", of(path=folder / "new.npz", result=params, settings={"seed": 0}, note="text")),
         ("results.load", of(path=folder / "saved.npz", like=None, types=())),
         ("results.provenance", of(path=folder / "saved.npz")),

@@ -35,7 +35,7 @@ def values(C, frame, points) -> tuple[np.ndarray, Notes]:
     """
     if _few(points) or program.work((C,), frame) < program.LONG or not _hoists_well(C, frame, points):
         return _plainly(_cost, C, frame, points)
-    of_one = _Widened.of(quantities.cost_of_one, C, frame)
+    of_one = Widened.of(quantities.cost_of_one, C, frame)
     return in_float64(quantities.VALUES, C, frame, len(points))(points), of_one.notes(C, frame)
 
 
@@ -81,7 +81,7 @@ def in_float64(quantity, C, frame, most, *, memory=MEMORY) -> Callable:
     Returns:
         A function of points `[m, k]` that gives a pytree of numpy arrays `[m, ...]`.
     """
-    quantity = quantity._replace(of_one=_Widened.of(quantity.of_one, C, frame))
+    quantity = quantity._replace(of_one=Widened.of(quantity.of_one, C, frame))
     with jax.enable_x64(True):
         frame = _wide(tuple(frame))
         made = compiled(quantity, (C,), frame, np.zeros((most, len(frame[1]))), memory)
@@ -96,7 +96,7 @@ def in_float64(quantity, C, frame, most, *, memory=MEMORY) -> Callable:
     return run
 
 
-class _Widened(NamedTuple):
+class Widened(NamedTuple):
     """The numbers of one image: traced in the types of the model, among 64-bit ones or not, and run in float64."""
 
     of_one: Callable
@@ -122,6 +122,7 @@ class _Widened(NamedTuple):
         return jax.tree.structure(shape).unflatten(results), notes
 
     def __call__(self, C, image, *params):
+        """The numbers alone."""
         return self.run(C, image, *params)[0]
 
     def notes(self, C, frame):
@@ -136,7 +137,7 @@ def _hoists_well(C, frame, points):
     some = points[:: max(1, len(points) // PLAIN)]
     skip = max(1, len(jax.tree.leaves(C.images)[0]) // SOME)
     size = C.block or max(1, blocks.MEMORY // (2 * C.bytes_of_one(*frame[0])))
-    of_one = _Widened.of(quantities.cost_of_one, C, frame)
+    of_one = Widened.of(quantities.cost_of_one, C, frame)
     with jax.enable_x64(True):
         apart, largest = map(
             np.asarray, _apart(of_one, skip, size, C, _wide(tuple(frame)), np.asarray(some, np.float64))
