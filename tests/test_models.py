@@ -5,6 +5,9 @@ with the plain evaluation of the model, image by image, at parameters moved leaf
 library is absent.
 """
 
+import base64
+import json
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
@@ -15,7 +18,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxcost import cost, descent, directions, losses, network, populations, results, slices, trajectories
+from jaxcost import cost, descent, directions, live, losses, network, populations, results, slices, trajectories
 from jaxcost.connectivity import curves, paths, symmetry
 from jaxcost.data import Images
 from jaxcost.directions import Frame
@@ -550,6 +553,27 @@ def test_something_is_hoisted(model):
     coefficients, _ = jax.eval_shape(lambda: (hoist.split(C.of_one, origin, (u,), C.images)[0], 0))
     assert isinstance(coefficients, dict)  # and not the plain evaluation's own arguments
     assert any(leaf.shape[0] == 2 and leaf.shape[-1] == 11 for leaf in jax.tree.leaves(coefficients))
+
+
+def test_a_page_is_live_of_dense_layers_and_else_a_ladder(model, tmp_path):
+    C, origin = model
+    uv = tuple(directions.gaussian(jax.random.key(i), origin) for i in (2, 3))
+    page = live.explorer(tmp_path / "page.html", C, (origin, uv), zooms=[0.5], points=2, progress=False)
+    moving_C, moving = cost.split(C, origin)
+    one = jax.tree.map(lambda leaf: leaf[0], C.images)
+    convolves = "conv_general_dilated" in str(jax.make_jaxpr(moving_C.of_one)(one, *moving))
+    assert (page.live, page.images) == (not convolves, 11)
+    assert page.reason == ("the operation reduce_window_max" if convolves else "")
+    (told,) = json.loads(re.search(r'id="data">(.*?)</script>', (tmp_path / "page.html").read_text(), re.S)[1])[
+        "planes"
+    ]
+    corner = float(C(*Frame(origin, uv).at([0.5, -0.5])))
+    if convolves:
+        per_class = np.frombuffer(base64.b64decode(told["rungs"][0]["values"]), "<f4").reshape(2, 2, -1)[1, 0]
+        shares = np.bincount(np.asarray(C.images.y).argmax(1)) / 11
+        assert per_class @ shares == pytest.approx(corner, rel=1e-5)
+    else:
+        assert len(told["checks"]) == 16
 
 
 def test_directions_of_kernels_are_normalised_by_their_last_axis():
