@@ -2,12 +2,14 @@
 
 import itertools
 import math
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 ROUND = "$F"  # stands before the brackets of each result that is rounded to float32, or not
+PAIRED = 16
 REDUCED = {
     "reduce_sum": ("0", "{}+{}"), "reduce_prod": ("1", "{}*{}"), "reduce_max": ("-Infinity", "Math.max({},{})"),
     "reduce_min": ("Infinity", "Math.min({},{})"), "reduce_or": ("0", "{}|{}"), "reduce_and": ("1", "{}&{}"),
@@ -125,7 +127,28 @@ def product(eqn, a, b) -> list[str]:
         [f"i{names[axis]}" if axis in names else f"k{contracted.index(axis)}" for axis in range(len(value.shape))],
         _strides(value.shape),
     )
-    inner = "".join(f"for (let k{j}=0;k{j}<{a.shape[axis]};k{j}++) " for j, axis in enumerate(of_a))
     factors = a.read(f"({place(a, names_a, of_a)})"), b.read(f"({place(b, names_b, of_b)})")
-    step = f"s={ROUND}(s+{ROUND}({factors[0]}*{factors[1]}));"
-    return [nested(eqn.outvars[0].aval.shape, f"let s=0;{inner}{step}{{out}}[i]=s;")]
+    term = f"{ROUND}({factors[0]}*{factors[1]})"
+    lengths = [a.shape[axis] for axis in of_a]
+    if len(lengths) == 1:
+        return [nested(eqn.outvars[0].aval.shape, f"let s=0;{_summed(term, *lengths)}{{out}}[i]=s;")]
+    inner = "".join(f"for (let k{j}=0;k{j}<{n};k{j}++) " for j, n in enumerate(lengths))
+    return [nested(eqn.outvars[0].aval.shape, f"let s=0;{inner}s={ROUND}(s+{term});{{out}}[i]=s;")]
+
+
+def _summed(term, n):
+    """The sum of a term over k0 = 0 ... n - 1: sixteen at a time in pairs, which need not wait for each other."""
+
+    def pairs(terms):
+        if len(terms) == 1:
+            return terms[0]
+        half = len(terms) // 2
+        return f"{ROUND}({pairs(terms[:half])}+{pairs(terms[half:])})"
+
+    at = lambda first, count: pairs([re.sub(r"\bk0\b", first.format(j), term) for j in range(count)])
+    whole, text = n - n % PAIRED, ""
+    if whole == PAIRED:
+        text += f"s={at('{}', PAIRED)};"
+    elif whole:
+        text += f"for (let k=0;k<{whole};k+={PAIRED}) s={ROUND}(s+{at('(k+{})', PAIRED)});"
+    return text + (f"s={ROUND}(s+{at(f'({whole}+{{}})', n % PAIRED)});" if n % PAIRED else "")
