@@ -26,11 +26,12 @@ UNARY = {
     "sqrt": "Math.sqrt({})", "rsqrt": "1/Math.sqrt({})", "cbrt": "Math.cbrt({})", "sin": "Math.sin({})",
     "cos": "Math.cos({})", "tan": "Math.tan({})", "atan": "Math.atan({})", "sinh": "Math.sinh({})",
     "cosh": "Math.cosh({})", "floor": "Math.floor({})", "ceil": "Math.ceil({})", "logistic": "1/(1+Math.exp(-{}))",
-    "square": "square({})", "is_finite": "Number.isFinite({})?1:0",
+    "square": "square({})", "one_minus_square": "1-square({})", "log2": "Math.log2({})", "asin": "Math.asin({})",
+    "acos": "Math.acos({})", "asinh": "Math.asinh({})", "acosh": "Math.acosh({})", "atanh": "Math.atanh({})", "is_finite": "Number.isFinite({})?1:0",
 }  # fmt: skip
 BINARY = {
     "add": "{}+{}", "add_any": "{}+{}", "sub": "{}-{}", "mul": "{}*{}", "div": "{}/{}", "max": "Math.max({},{})",
-    "min": "Math.min({},{})", "pow": "Math.pow({},{})", "atan2": "Math.atan2({},{})", "eq": "{}==={}?1:0",
+    "min": "Math.min({},{})", "rem": "{}%{}", "pow": "Math.pow({},{})", "atan2": "Math.atan2({},{})", "eq": "{}==={}?1:0",
     "ne": "{}!=={}?1:0", "lt": "{}<{}?1:0", "le": "{}<={}?1:0", "gt": "{}>{}?1:0", "ge": "{}>={}?1:0",
 }  # fmt: skip
 LOGICAL = {"and": "{}&{}", "or": "{}|{}", "xor": "{}^{}", "not": "1-{}"}  # of truth values

@@ -12,7 +12,7 @@ import matplotlib
 import numpy as np
 
 from jaxcost import checks
-from jaxcost.engine import carried, exact
+from jaxcost.engine import carried, coordinates, exact
 from jaxcost.engine.javascript import Untranslated
 
 CHECKED = 16  # points of a plane at which the page tests itself
@@ -110,7 +110,7 @@ def _checked(C, frame, view):
     """Points of a plane at all scales, with C in float64."""
     random = np.random.default_rng(0)
     scales = view.half_width * 10 ** random.uniform(-3, 2, (CHECKED, 1))
-    at = view.middle + scales * random.uniform(-1, 1, (CHECKED, 2))
+    at = coordinates.points_on(frame, view.middle + scales * random.uniform(-1, 1, (CHECKED, 2)))
     values, _ = exact.values(C, frame, at)
     return np.column_stack([at, values])[np.isfinite(values)].tolist()
 
