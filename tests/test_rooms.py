@@ -132,6 +132,11 @@ def test_a_room_is_read_in_one_sitting(room):
     assert len(path_of(room).read_text().splitlines()) <= 300
 
 
+@pytest.mark.parametrize("part", sorted(path.name for path in (PACKAGE / "page").iterdir()))
+def test_a_part_of_the_live_page_is_too(part):
+    assert len((PACKAGE / "page" / part).read_text().splitlines()) <= 300
+
+
 def test_no_script_reaches_into_the_engine():
     for path in (PACKAGE.parent / "experiments").rglob("*.py"):
         assert "jaxcost.engine" not in path.read_text(), path.name

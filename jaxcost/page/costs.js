@@ -1,15 +1,15 @@
 // The cost of each plane in either precision, made when it is first asked for; the page and its workers use it alike.
 
-function compiled({driver, cost, details, planes, ofPoint, ofImages, n}) {
+function compiled({ driver, cost, details, planes, ofPoint, ofImages, n }) {
   const made = new Map();
   return (plane, single) => {
     const name = `${plane} ${single}`;
     if (!made.has(name)) {
-      const rounded = text => text.replaceAll("$F(", single ? "Math.fround(" : "(");
+      const rounded = (text) => text.replaceAll("$F(", single ? "Math.fround(" : "(");
       const A = single ? Float32Array : Float64Array;
-      const program = text => new Function("A", rounded(text))(A);
+      const program = (text) => new Function("A", rounded(text))(A);
       const costOn = new Function(`${rounded(driver)}; return costOn;`)();
-      made.set(name, costOn(A, program(cost), program(details), {...planes[plane], ofPoint, ofImages, n}));
+      made.set(name, costOn(A, program(cost), program(details), { ...planes[plane], ofPoint, ofImages, n }));
     }
     return made.get(name);
   };
@@ -17,14 +17,19 @@ function compiled({driver, cost, details, planes, ofPoint, ofImages, n}) {
 
 // Points go to the workers in small parts, so that a new picture need not wait for an old one.
 function pool(begin, source, part = 24) {
-  const count = Math.max(1, Math.min(navigator.hardwareConcurrency || 2, 8)), own = compiled(begin);
-  let job = 0, waiting = [], got = () => {}, left = 0, done = () => {};
-  const address = URL.createObjectURL(new Blob([source], {type: "text/javascript"}));
-  const workers = Array.from({length: count}, () => {
+  const count = Math.max(1, Math.min(navigator.hardwareConcurrency || 2, 8)),
+    own = compiled(begin);
+  let job = 0,
+    waiting = [],
+    got = () => {},
+    left = 0,
+    done = () => {};
+  const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  const workers = Array.from({ length: count }, () => {
     const worker = new Worker(address);
-    worker.postMessage({begin});
+    worker.postMessage({ begin });
     worker.idle = true;
-    worker.onmessage = ({data}) => {
+    worker.onmessage = ({ data }) => {
       worker.idle = true;
       if (data.job === job) {
         got(data.first, data.values);
@@ -50,8 +55,11 @@ function pool(begin, source, part = 24) {
       job += 1;
       [waiting, got, left] = [[], each, points.length / 2];
       for (let first = 0; first < left; first += part)
-        waiting.push({job, first, plane, single, on, points: points.slice(2 * first, 2 * (first + part))});
-      return new Promise(resolve => { done = resolve; next(); });
+        waiting.push({ job, first, plane, single, on, points: points.slice(2 * first, 2 * (first + part)) });
+      return new Promise((resolve) => {
+        done = resolve;
+        next();
+      });
     },
   };
 }

@@ -2,10 +2,14 @@
 
 let costs = null;
 
-onmessage = ({data}) => {
-  if (data.begin) { costs = compiled(data.begin); return; }
-  const {job, first, plane, single, points, on} = data, cost = costs(plane, single);
+onmessage = ({ data }) => {
+  if (data.begin) {
+    costs = compiled(data.begin);
+    return;
+  }
+  const { job, first, plane, single, points, on } = data,
+    cost = costs(plane, single);
   const values = new Float64Array(points.length / 2);
   for (let i = 0; i < values.length; i++) values[i] = cost.at(points[2 * i], points[2 * i + 1], on);
-  postMessage({job, first, values});
+  postMessage({ job, first, values });
 };
