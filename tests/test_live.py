@@ -8,7 +8,9 @@ import browser
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+from jax import lax
 from scipy import ndimage
 
 from jaxcost import cost, data, directions, live, losses, network, slices
@@ -17,17 +19,19 @@ from jaxcost.engine import carried, javascript
 needs_browser = pytest.mark.skipif(browser.CHROMIUM is None, reason="no Chromium here (Debian's package chromium)")
 SIZES, KEY = (784, 7, 6, 10), jax.random.key(0)
 HELD_OUT = data.digits()[1][:300]
+INTEGERS = data.Images(HELD_OUT.x, data.labels(HELD_OUT.y))
 LOSSES = {
     "sigmoid, quadratic": (network.feedforward, losses.quadratic),
     "tanh, softmax": (network.mlp(jnp.tanh), losses.softmax_cross_entropy),
     "relu, sigmoid cross-entropy": (network.mlp(jax.nn.relu), losses.sigmoid_cross_entropy),
     "sigmoid, cross-entropy": (network.feedforward, losses.cross_entropy),
+    "whole labels, relu": (network.mlp(jax.nn.relu), optax.softmax_cross_entropy_with_integer_labels),
     "relu, softmax outputs, quadratic": (network.mlp(jax.nn.relu, jax.nn.softmax), losses.quadratic),
 }
 
 
 def the_cost(name="sigmoid, quadratic"):
-    return cost.Cost(HELD_OUT, *LOSSES[name])
+    return cost.Cost(INTEGERS if name.startswith("whole") else HELD_OUT, *LOSSES[name])
 
 
 def frame_of(seed, sizes=SIZES, scale=None):
@@ -47,7 +51,8 @@ def in_float64(C, frame, points, images):
     """C of a page's images at points of a plane, and its gradients, in float64, nothing hoisted."""
     chosen = np.unique(np.linspace(0, C.n - 1, min(images, C.n)).round().astype(int))
     with jax.enable_x64(True):
-        wide = lambda tree: jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf), jnp.float64), tree)
+        floats = lambda leaf: jnp.asarray(leaf, float if np.issubdtype(np.asarray(leaf).dtype, np.floating) else int)
+        wide = lambda tree: jax.tree.map(lambda leaf: floats(np.asarray(leaf)), tree)
         some = wide(jax.tree.map(lambda leaf: np.asarray(leaf)[chosen], C.images))
         origin, *ways = (wide(tree) for tree in (frame.origin, *frame.directions))
 
@@ -376,6 +381,8 @@ OPERATIONS = {
     "sums": lambda p, x: p.reshape(2, 3, 2).sum((0, 2)) * x.reshape(3, 4).max(1) + x.reshape(3, 4).min(1).mean(),
     "broadcast": lambda p, x: p[:3, None] * x[None, :4] + x[0],
     "batched": lambda p, x: jnp.einsum("abc,adc->bad", p.reshape(2, 3, 2), x.reshape(2, 3, 2)),
+    "a label": lambda p, x: jax.nn.log_softmax(x)[jnp.int32(3 + 0 * p[0])] + jnp.take(p, jnp.array([5, 1])),
+    "beyond its ends": lambda p, x: jnp.stack([jnp.take(p, jnp.int32(20 + x[0])), lax.dynamic_slice(x, [11], [3])[0]]),
     "one number": lambda p, x: (p[:1] * 2 + x[0]).reshape(()) * jnp.array([1.0, 2.0]),
     "point alone": lambda p, x: jnp.tanh(p) @ jnp.ones(12) + 0 * x[0],
 }
@@ -393,7 +400,7 @@ def test_programs_in_javascript_compute_what_they_do_in_jax(name, tab):
     tab.evaluate(f"var program = new Function('A', {source})(Float64Array)")
     tab.evaluate(f"program.point[0].set({p.tolist()}); program.image[0].set({x.tolist()})")
     found = tab.evaluate("program.atPoint(), program.atImage(), Array.from(program.results[0])")
-    np.testing.assert_allclose(found, expected.ravel(), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(np.array(found, float), expected.ravel(), rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("f", [jnp.sort, jnp.cumsum, jnp.fft.fft, jax.scipy.special.erf])

@@ -27,12 +27,14 @@ UNARY = {
     "cos": "Math.cos({})", "tan": "Math.tan({})", "atan": "Math.atan({})", "sinh": "Math.sinh({})",
     "cosh": "Math.cosh({})", "floor": "Math.floor({})", "ceil": "Math.ceil({})", "logistic": "1/(1+Math.exp(-{}))",
     "square": "square({})", "one_minus_square": "1-square({})", "log2": "Math.log2({})", "asin": "Math.asin({})",
-    "acos": "Math.acos({})", "asinh": "Math.asinh({})", "acosh": "Math.acosh({})", "atanh": "Math.atanh({})", "is_finite": "Number.isFinite({})?1:0",
+    "acos": "Math.acos({})", "asinh": "Math.asinh({})", "acosh": "Math.acosh({})", "atanh": "Math.atanh({})",
+    "is_finite": "Number.isFinite({})?1:0",
 }  # fmt: skip
 BINARY = {
     "add": "{}+{}", "add_any": "{}+{}", "sub": "{}-{}", "mul": "{}*{}", "div": "{}/{}", "max": "Math.max({},{})",
-    "min": "Math.min({},{})", "rem": "{}%{}", "pow": "Math.pow({},{})", "atan2": "Math.atan2({},{})", "eq": "{}==={}?1:0",
-    "ne": "{}!=={}?1:0", "lt": "{}<{}?1:0", "le": "{}<={}?1:0", "gt": "{}>{}?1:0", "ge": "{}>={}?1:0",
+    "min": "Math.min({},{})", "rem": "{}%{}", "pow": "Math.pow({},{})", "atan2": "Math.atan2({},{})",
+    "eq": "{}==={}?1:0", "ne": "{}!=={}?1:0", "lt": "{}<{}?1:0", "le": "{}<={}?1:0", "gt": "{}>{}?1:0",
+    "ge": "{}>={}?1:0",
 }  # fmt: skip
 LOGICAL = {"and": "{}&{}", "or": "{}|{}", "xor": "{}^{}", "not": "1-{}"}  # of truth values
 SAME = {"reshape", "squeeze", "expand_dims", "copy", "copy_p", "stop_gradient"}  # the same numbers in the same order
@@ -203,8 +205,15 @@ def _write(text, op):
         text.made(v, shape, of_image, reduction(op.eqn, operands[0]))
     elif name == "dot_general":
         text.made(v, shape, of_image, product(op.eqn, *operands))
+    elif name in PICKED and _of_vector(op.eqn):
+        vector, index = text.stored(op.inputs[0]), operands[1]
+        text.made(v, shape, of_image, [_filled(shape, lambda i: PICKED[name](op.eqn, vector, index, i))])
     elif name == "concatenate":
-        text.made(v, shape, of_image, concatenation(op.eqn, operands))
+        text.made(v, shape, of_image, concatenation(shape, op.eqn.params["dimension"], operands))
+    elif name == "stack":
+        axis = op.eqn.params["axis"]
+        with_axis = [given._replace(shape=(*shape[:axis], 1, *shape[axis + 1 :])) for given in operands]
+        text.made(v, shape, of_image, concatenation(shape, axis, with_axis))
     elif name == "iota":
         array = np.asarray(jax.lax.broadcasted_iota(jnp.int32, shape, op.eqn.params["dimension"]))
         text.values[v] = _array(text.constant(array), shape, False)
@@ -232,6 +241,33 @@ def _elementwise(eqn):
     if name == "convert_element_type":
         return "({}!==0?1:0)" if eqn.outvars[0].aval.dtype.kind == "b" else "Math.trunc({})"
     return None
+
+
+def _of_vector(eqn):
+    """Whether single numbers of a vector are taken, or one part of it: a label's output, above all."""
+    if eqn.invars[0].aval.ndim != 1:
+        return False
+    if eqn.primitive.name == "dynamic_slice":
+        return True
+    of = eqn.params["dimension_numbers"]
+    return (of.collapsed_slice_dims, of.start_index_map, of.offset_dims) == ((0,), (0,), ())
+
+
+def _gathered(eqn, vector, index, i):
+    """Beyond its ends a number is what jax fills in, or the nearest."""
+    at, n, mode = index.read(i), eqn.invars[0].aval.size, str(eqn.params["mode"])
+    if "FILL" in mode:
+        filled = eqn.params["fill_value"]
+        return f"({at}>=0&&{at}<{n}?{vector}[{at}]:{_number(np.nan if filled is None else filled)})"
+    return f"{vector}[Math.min(Math.max({at},0),{n - 1})]"
+
+
+def _part(eqn, vector, index, i):
+    most = eqn.invars[0].aval.size - eqn.outvars[0].aval.size
+    return f"{vector}[Math.min(Math.max({index.read('0')},0),{most})+{i}]"
+
+
+PICKED = {"gather": _gathered, "dynamic_slice": _part}
 
 
 def _stretch(vector, start, shape):

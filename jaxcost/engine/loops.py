@@ -90,10 +90,9 @@ MOVED = {
 }  # fmt: skip
 
 
-def concatenation(eqn, operands) -> list[str]:
+def concatenation(shape, axis, operands) -> list[str]:
     """The operands one after the other along an axis; `{out}` is the array of the result, here and below."""
-    lines, first, axis = [], 0, eqn.params["dimension"]
-    strides = _strides(eqn.outvars[0].aval.shape)
+    lines, first, strides = [], 0, _strides(shape)
     for given in operands:
         indices = [f"i{i}" for i in range(len(given.shape))]
         out = _place(indices, strides, first * strides[axis])
