@@ -1,0 +1,162 @@
+"""Verdicts on the sentences about how C looks, and about going downhill on it.
+
+Each function takes the results that its sentence stands on and returns a `Found`, as in `of_the_cost`.
+"""
+
+import jax
+import numpy as np
+from common import median_of as several
+from local_and_global import seen
+from minima_by_depth import at
+from networks import KINDS, nested
+from sentences.checks import DEEP, Check, Found
+
+from jaxcost import resampling, statistics
+
+
+def mean_count(of, levels, depth):
+    """The mean number of minima of a refined line deeper than a depth, with its 95 % interval over networks."""
+    draws, mean = of.counts[..., -1, at(levels, depth)], lambda groups: groups[0].mean((1, 2))
+    return resampling.bootstrap(jax.random.key(0), mean, [draws], levels=2)
+
+
+def bowl_and_bumps(planes, bowls, depths):
+    """Nearby a bowl, which has an end; far out many minima, hardly one of them deep."""
+    names = [kind for kind in bowls.kinds if kind != KINDS[0]]
+    ends = [statistics.Interval(*nested(bowls.kinds[kind].parabolic)[:3]) for kind in names]
+    tried = min(bowls.kinds[kind].scales[0] for kind in names)
+    widest = {kind: list(depths.kinds[kind].items())[-1] for kind in names}
+    noise = 10 * max(of.floors.max() for _, of in widest.values())
+    many, deep = ([mean_count(of, depths.levels, depth) for _, of in widest.values()] for depth in (noise, DEEP))
+    far = next(iter(widest.values()))[0]
+    told = lambda found, form: "; ".join(f"{kind}: {one:{form}}" for kind, one in zip(names, found, strict=True))
+    near_plane, far_plane = near_and_far(planes)
+    return Found(
+        f"Nearby: a parabola explains 95 % of C along a random line up to a half-width of {told(ends, '.2f')}. Far "
+        f"out, at half-width {far}: a line has {told(many, '.1f')} minima deeper than {noise:.1g}, ten times the "
+        f"rounding noise, and {told(deep, '.1f')} deeper than {DEEP:g}. All with 95 % intervals over networks.",
+        [
+            Check("nearby a bowl: for each kind of trained networks the whole interval of that half-width is above "
+                  f"{tried:.2g}, the smallest at which a parabola was tried", told(ends, ".2f"),
+                  all(end.low > tried for end in ends)),
+            Check("the bowl ends: none of these intervals is without an upper end", told(ends, ".2f"),
+                  all(np.isfinite(end.high) for end in ends)),
+            Check(f"rugged far out: a line has more than one minimum deeper than {noise:.1g} on average, by the whole "
+                  "interval", told(many, ".1f"), all(count.low > 1 for count in many)),
+            Check(f"but not with deep holes: fewer than two deeper than {DEEP:g} on average, by the whole interval",
+                  told(deep, ".1f"), all(count.high < 2 for count in deep)),
+        ],
+        {
+            "near-and-far": f"C on one random plane through a trained network, twice. At half-width "
+            f"{near_plane.half_width:g} there {count(near_plane)}, a round bowl; at half-width "
+            f"{far_plane.half_width:g} the bowl is a dot in the middle of wide slopes and plateaus, and there "
+            f"{count(far_plane)}, the deepest {far_plane.of_C.deepest:.2g} and the next "
+            f"{far_plane.of_C.depths[1:].max(initial=0):.2g} deep.",
+            "bumpy_planes-planes": f"Small planes through three networks at {len(planes.networks['trained'].planes)} "
+            "half-widths; about the trained one they have these numbers of minima: "
+            + ", ".join(f"{plane.of_C.count} at {plane.half_width:g}" for plane in planes.networks["trained"].planes)
+            + ".",
+            "where_a_bowl_ends-bowls": "Curves that fall: how much of a line a parabola explains, by half-width. They "
+            f"pass below 95 % at {told(ends, '.2f')}.",
+            "minima_by_depth-minima": "Lines, and beside them the number of minima by depth. The curves of different "
+            f"grids part below a depth of {DEEP:g} and meet at one minimum above it.",
+        },
+    )  # fmt: skip
+
+
+def near_and_far(planes):
+    """The trained network's plane where its bowl is as large as the picture, and the widest one."""
+    each = sorted(planes.networks["trained"].planes, key=lambda plane: plane.half_width)
+    return next((plane for plane in each if plane.half_width >= 0.5), each[0]), each[-1]
+
+
+def count(plane):
+    """How many minima a plane has, in words."""
+    return "is one minimum" if plane.of_C.count == 1 else f"are {plane.of_C.count} minima"
+
+
+def local_and_global(r):
+    """There are several minima, balls stop in others than the lowest, and on a line that is no minimum of C."""
+    (line, plane), told = (r.line, r.plane), []
+    for of in (line, plane):
+        others = int(np.sum(of.ends > 0))
+        told.append(f"{len(of.costs)} minima, {int(np.sum(of.ends == 0))} of {len(of.ends)} balls stop in the lowest, "
+                    f"{others} in another")  # fmt: skip
+    fell = float(line.costs[1] - line.freed[1]) if len(line.costs) > 1 else 0.0
+    depth, slope = (float(of[1]) if len(line.costs) > 1 else 0.0 for of in (line.depths, line.slopes))
+    costs = ", ".join(f"{C:.4f}" for C in plane.costs)
+    return Found(
+        f"Line: {told[0]}. Plane through three trained networks: {told[1]}; C = {costs} in these. On the line's "
+        f"deepest local minimum, at C = {line.costs[1:2].max(initial=0):.3g}, the gradient in all dimensions has the "
+        f"length {slope:.2g}, and descent in all of them lowers C by {fell:.2g}, {depth:.2g} being the depth. At the "
+        f"plane's minima the gradient has {several(plane.slopes, '.2g')}: nearly minima of C, not quite. One line, one plane.",
+        [
+            Check("on the line and on the plane C has two or more minima, each confirmed by exact derivatives",
+                  f"{len(line.costs)} and {len(plane.costs)}", min(len(line.costs), len(plane.costs)) > 1),
+            Check("on both some balls stop in another minimum than the lowest",
+                  " and ".join(str(int(np.sum(of.ends > 0))) for of in (line, plane)),
+                  all((of.ends > 0).any() for of in (line, plane))),
+            Check("freed from the line, a ball in its deepest local minimum falls by more than the depth that held it",
+                  f"{fell:.2g}, held by {depth:.2g}", fell > depth),
+        ],
+        {
+            "local_and_global-basins": f"Level lines of C on a plane with {len(plane.costs)} minima, and the paths of "
+            f"{len(plane.ends)} balls in the colour of the minimum where they stop: "
+            + ", ".join(f"{int(np.sum(plane.ends == i))} at C = {C:.3g}" for i, C in enumerate(plane.costs)) + ".",
+            "local_and_global-line": f"C on a line: one deep valley down to {line.costs.min(initial=np.inf):.2g} and "
+            f"wide plateaus; enlarged beside it a shallow valley, {depth:.2g} deep, in which balls are caught.",
+        },
+    )  # fmt: skip
+
+
+def downhill(r):
+    """Every start ends lower, and no random direction goes down nearly as the gradient does."""
+    lower = r.costs[:, -1] < r.costs[:, 0]
+    share = statistics.proportion(int(lower.sum()), len(lower))
+    down, best = (several(100 * of, ".1f") for of in (r.down, r.best))
+    ends = several(r.costs[:, -1])
+    return Found(
+        f"{lower.sum():,} of {len(lower):,} random starts end lower, at C = {ends}. At each of {len(r.down)} starts "
+        f"{down} % of {len(r.fallen)} random directions go down, the best by {best} % of what the gradient gives for "
+        "the same length.",
+        [
+            Check(f"each of the {len(lower):,} networks ends lower than it started", f"{share:.1%} of them",
+                  bool(lower.all())),
+            Check("at each start the best random direction falls less than half as far as the gradient, so that two "
+                  "such steps would not replace one", f"{r.best.max():.1%} at most", bool(r.best.max() < 0.5)),
+        ],
+        {
+            "downhill_from_anywhere-downhill": f"Six panels. Above: C of {len(lower):,} networks falls by step, ends "
+            f"at {ends}; changes of C along random directions lie about 0, that along the gradient far to the left. "
+            "Below: three optimisers leave one start on one plane and end in different places.",
+        },
+    )  # fmt: skip
+
+
+def rates(r):
+    """Too small a rate crawls, a good one arrives, too large a one goes up; and the bound is where it should be."""
+    small, good, large = r.rates
+    low = min(float(of.costs.min()) for of in r.rates)
+    left = lambda of: float((of.costs[-1] - low) / (of.costs[0] - low))
+    rises, n = int(np.sum(np.diff(large.costs) > 0)), len(small.costs) - 1
+    nearer, farther = seen(r)
+    steps = lambda of: ", ".join(f"{C:.3g}" for C in of.costs[:5])
+    return Found(
+        f"From one start, C by step: rate {small.rate:.3g}: {steps(small)} ...; rate {good.rate:.3g}: {steps(good)} "
+        f"...; rate {large.rate:.3g}: {steps(large)} ... The bound 2 / λ, λ the sharpest curvature of this plane, is "
+        f"{2 / r.bends[-1]:.3g}; close by the minimum descent comes nearer up to {nearer:.2f} of it and goes away at "
+        f"{farther:.2f}. In all dimensions the bound is {2 / r.whole:.3g}. One network, one plane.",
+        [
+            Check(f"too small: after {n} steps half of the fall or more is still left", f"{left(small):.0%}",
+                  left(small) >= 0.5),
+            Check(f"good: after {n} steps less than a hundredth is left", f"{left(good):.2%}", left(good) < 0.01),
+            Check("too large: C rises at a third of the steps or more", f"{rises} of {n}", rises >= n / 3),
+            Check("the largest rate that comes nearer to the minimum is 2 / λ to 5 %", f"{nearer:.2f} of it",
+                  0.95 <= nearer <= 1.05),
+        ],
+        {
+            "local_and_global-rates": f"Three planes with the steps of descent, and C by step. Rate {small.rate:.3g}: "
+            f"a short row of close dots; rate {good.rate:.3g}: a few long steps to the minimum; rate {large.rate:.3g}: "
+            f"from wall to wall, C between {large.costs.min():.2g} and {large.costs.max():.2g}.",
+        },
+    )  # fmt: skip
