@@ -27,8 +27,10 @@ class Found(NamedTuple):
         number: in a line.
         checks: the sentence counts as seen if all of them hold.
         alts: what is seen in each figure, by its name.
+        boxes: in place of a figure: what goes into a box, its name, what stays fixed, what comes out.
     """
 
     number: str
     checks: list[Check]
     alts: dict[str, str]
+    boxes: list[tuple[str, str, str, str]] = []  # noqa: RUF012

@@ -36,8 +36,8 @@ def one_image(r):
             "one_image_at_a_time-steps": "Four guesses, a row each: ten outputs as bars, ten desired outputs, ten "
             "squared differences and their sum. The sums are " + ", ".join(f"{cost:.4f}" for cost in costs) + ".",
             "one_image_at_a_time-all": f"Histogram of the costs of {n:,} images. Before learning they lie about their "
-            f"mean of {totals[0]:.2f}; afterwards nearly all are close to 0, a few are large, and the mean is "
-            f"{totals[1]:.3f}.",
+            f"mean of {totals[0]:.2f}; afterwards {np.mean(r.totals[-1].costs < 0.1):.0%} are below 0.1, the largest "
+            f"is {r.totals[-1].costs.max():.2g}, and the mean is {totals[1]:.3f}.",
         },
     )  # fmt: skip
 
@@ -61,9 +61,9 @@ def number_going_down(r):
                   bool(labels[:, -1].max() < labels[:, 0].min())),
         ],
         {
-            "learning-curves": f"Curves by step: C on the training images falls {fell(true)}; with shuffled pixels "
-            f"nearly as low, with shuffled labels only to {several(labels[:, -1])}; the share of unseen images that "
-            f"is right rises to {held_out}.",
+            "learning-curves": f"Curves by step. C on the training images falls {fell(true)}; with shuffled pixels it "
+            f"comes to {several(pixels[:, -1])}, with shuffled labels to {several(labels[:, -1])}. The share of unseen "
+            f"images that is right rises to {held_out}.",
         },
     )  # fmt: skip
 
@@ -72,7 +72,7 @@ def signatures(r):
     """An image into f and ten numbers out, a network into C and one number out."""
     into_f, out_of_f = (shapes(part) for part in r.f.split("out:"))
     into_C, out_of_C = (shapes(part) for part in r.C.split("out:"))
-    dials, same = sum(into_C), [cost_of(guess) for guess in r.guesses[2:]]
+    n, dials, same = len(r.totals[-1].costs), sum(into_C), [cost_of(guess) for guess in r.guesses[2:]]
     return Found(
         f"Into f go {sum(into_f):,} numbers, one image, and {sum(out_of_f)} come out. Into C go {dials:,} numbers, a "
         f"whole network, and {sum(out_of_C)} comes out. The same image costs {same[0]:.2f} by one network and "
@@ -86,6 +86,12 @@ def signatures(r):
                   abs(same[0] - same[1]) > 1e-4),
         ],
         {},
+        [
+            (f"one image: {sum(into_f):,} numbers", "f(x ; w, b)", "w and b stay as they are",
+             f"a guess, {sum(out_of_f)} numbers: {' '.join(f'{a:.2f}' for a in r.guesses[-1].a)}"),
+            (f"a whole network: {dials:,} numbers", "C(w, b)", f"all {n:,} images stay as they are",
+             f"how wrong it is, one number: {r.totals[-1].C:.3f}"),
+        ],
     )  # fmt: skip
 
 
@@ -115,7 +121,8 @@ def dials(r):
             f"learning, and beside them how much C rises as each is turned up. The {r.before.params.w[0].size:,} of "
             "the first layer are drawn as images.",
             "thirteen_thousand_dials-slopes": f"Sizes of all {n:,} slopes in falling order, over many powers of ten; "
-            f"and slopes measured by turning {len(r.before.turned)} dials, which lie on the line of those foretold.",
+            f"and slopes measured by turning {len(r.before.turned)} dials against those foretold: the correlation is "
+            f"{true:.4f} or more.",
         },
     )  # fmt: skip
 
@@ -129,7 +136,7 @@ def brute_force(r):
     return Found(
         f"With only {min(r.levels)} settings a dial there are 10^{power:,.0f} networks; at the "
         f"{r.evaluations_a_second:,.0f} evaluations a second of this machine they take 10^{years:,.0f} years. The best "
-        f"of {draws:,} random networks has C = {best:.3g}; descent for the same work comes to {reached:.3g}, in this run.",
+        f"of {draws:,} random networks has C = {best:.3g}; descent for the same work comes to {reached:.3g}, one run.",
         [
             Check("to try all takes longer than the universe is old, 10^10.1 years", f"10^{years:,.0f} years",
                   bool(years > np.log10(ANCIENT))),
@@ -142,6 +149,6 @@ def brute_force(r):
         {
             "brute_force-race": f"Left: bars of powers of ten, 10^{power:,.0f} networks and more beside 10^80 atoms. "
             f"Middle: the best of random search creeps to {best:.3g}, descent is below it after {ahead} steps and "
-            f"ends at {reached:.3g}. Right: the tail of the random networks ends far above that.",
+            f"ends at {reached:.3g}. Right: the tail of the random networks ends at {r.end.value:.2g}.",
         },
     )  # fmt: skip

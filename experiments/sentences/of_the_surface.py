@@ -20,6 +20,11 @@ def mean_count(of, levels, depth):
     return resampling.bootstrap(jax.random.key(0), mean, [draws], levels=2)
 
 
+def grids(of, levels, depth):
+    """The mean number of minima of a line deeper than a depth, grid by grid."""
+    return ", ".join(f"{one:.1f}" for one in of.counts[..., at(levels, depth)].mean((0, 1)))
+
+
 def bowl_and_bumps(planes, bowls, depths):
     """Nearby a bowl, which has an end; far out many minima, hardly one of them deep."""
     names = [kind for kind in bowls.kinds if kind != KINDS[0]]
@@ -28,13 +33,15 @@ def bowl_and_bumps(planes, bowls, depths):
     widest = {kind: list(depths.kinds[kind].items())[-1] for kind in names}
     noise = 10 * max(of.floors.max() for _, of in widest.values())
     many, deep = ([mean_count(of, depths.levels, depth) for _, of in widest.values()] for depth in (noise, DEEP))
-    far = next(iter(widest.values()))[0]
-    told = lambda found, form: "; ".join(f"{kind}: {one:{form}}" for kind, one in zip(names, found, strict=True))
+    far, first = next(iter(widest.values()))
+    short = [kind.removeprefix("trained, ") for kind in names]
+    told = lambda found, form: ", ".join(f"{one:{form}} for {kind}s" for kind, one in zip(short, found, strict=True))
     near_plane, far_plane = near_and_far(planes)
     return Found(
-        f"Nearby: a parabola explains 95 % of C along a random line up to a half-width of {told(ends, '.2f')}. Far "
-        f"out, at half-width {far}: a line has {told(many, '.1f')} minima deeper than {noise:.1g}, ten times the "
-        f"rounding noise, and {told(deep, '.1f')} deeper than {DEEP:g}. All with 95 % intervals over networks.",
+        f"Nearby, a parabola explains 95 % of C along a random line up to a half-width of {told(ends, '.2f')}. Far "
+        f"out, at half-width {far}, a line has {told(many, '.1f')} minima deeper than {noise:.1g}, which is ten times "
+        f"the rounding noise, but only {told(deep, '.1f')} deeper than {DEEP:g}. All about trained networks, with 95 % "
+        "intervals over these.",
         [
             Check("nearby a bowl: for each kind of trained networks the whole interval of that half-width is above "
                   f"{tried:.2g}, the smallest at which a parabola was tried", told(ends, ".2f"),
@@ -47,19 +54,19 @@ def bowl_and_bumps(planes, bowls, depths):
                   told(deep, ".1f"), all(count.high < 2 for count in deep)),
         ],
         {
-            "near-and-far": f"C on one random plane through a trained network, twice. At half-width "
-            f"{near_plane.half_width:g} there {count(near_plane)}, a round bowl; at half-width "
-            f"{far_plane.half_width:g} the bowl is a dot in the middle of wide slopes and plateaus, and there "
-            f"{count(far_plane)}, the deepest {far_plane.of_C.deepest:.2g} and the next "
-            f"{far_plane.of_C.depths[1:].max(initial=0):.2g} deep.",
+            "near-and-far": "C in colour on one random plane through a trained network, twice. At half-width "
+            f"{near_plane.half_width:g} there {count(near_plane)}; at half-width {far_plane.half_width:g}, of which "
+            f"the first is a dot in the middle, there {count(far_plane)}: one {far_plane.of_C.deepest:.2g} deep, the "
+            f"next {far_plane.of_C.depths[1:].max(initial=0):.2g}.",
             "bumpy_planes-planes": f"Small planes through three networks at {len(planes.networks['trained'].planes)} "
             "half-widths; about the trained one they have these numbers of minima: "
             + ", ".join(f"{plane.of_C.count} at {plane.half_width:g}" for plane in planes.networks["trained"].planes)
             + ".",
             "where_a_bowl_ends-bowls": "Curves that fall: how much of a line a parabola explains, by half-width. They "
             f"pass below 95 % at {told(ends, '.2f')}.",
-            "minima_by_depth-minima": "Lines, and beside them the number of minima by depth. The curves of different "
-            f"grids part below a depth of {DEEP:g} and meet at one minimum above it.",
+            "minima_by_depth-minima": "Lines, and beside them the number of minima by depth. A line has of those "
+            f"deeper than {noise:.1g} {grids(first, depths.levels, noise)}, on coarser to finer grids and refined; of "
+            f"those deeper than {DEEP:g} {grids(first, depths.levels, DEEP)}.",
         },
     )  # fmt: skip
 
@@ -77,27 +84,25 @@ def count(plane):
 
 def local_and_global(r):
     """There are several minima, balls stop in others than the lowest, and on a line that is no minimum of C."""
-    (line, plane), told = (r.line, r.plane), []
-    for of in (line, plane):
-        others = int(np.sum(of.ends > 0))
-        told.append(f"{len(of.costs)} minima, {int(np.sum(of.ends == 0))} of {len(of.ends)} balls stop in the lowest, "
-                    f"{others} in another")  # fmt: skip
-    fell = float(line.costs[1] - line.freed[1]) if len(line.costs) > 1 else 0.0
-    depth, slope = (float(of[1]) if len(line.costs) > 1 else 0.0 for of in (line.depths, line.slopes))
-    costs = ", ".join(f"{C:.4f}" for C in plane.costs)
+    line, plane = r.line, r.plane
+    C, fell, depth, slope = 0.0, 0.0, 0.0, 0.0
+    if len(line.costs) > 1:
+        C, depth, slope = (float(of[1]) for of in (line.costs, line.depths, line.slopes))
+        fell = C - float(line.freed[1])
+    lowest = [int(np.sum(of.ends == 0)) for of in (line, plane)]
+    other = [int(np.sum(of.ends > 0)) for of in (line, plane)]
     return Found(
-        f"Line: {told[0]}. Plane through three trained networks: {told[1]}; C = {costs} in these. On the line's "
-        f"deepest local minimum, at C = {line.costs[1:2].max(initial=0):.3g}, the gradient in all dimensions has the "
-        f"length {slope:.2g}, and descent in all of them lowers C by {fell:.2g}, {depth:.2g} being the depth. At the "
-        f"plane's minima the gradient has {several(plane.slopes, '.2g')}: nearly minima of C, not quite. One line, one plane.",
+        f"Of {len(plane.ends)} balls on the plane {lowest[1]} roll to the lowest minimum, C = {plane.costs[0]:.3g}, "
+        f"and {other[1]} stop in another one. Of {len(line.ends)} on the line {lowest[0]} roll to the lowest minimum, "
+        f"C = {line.costs[0]:.3g}, and {other[0]} stop in another one, up to C = {line.costs.max():.3g}. One plane, "
+        "and of some random lines that with the deepest second minimum.",
         [
             Check("on the line and on the plane C has two or more minima, each confirmed by exact derivatives",
                   f"{len(line.costs)} and {len(plane.costs)}", min(len(line.costs), len(plane.costs)) > 1),
             Check("on both some balls stop in another minimum than the lowest",
-                  " and ".join(str(int(np.sum(of.ends > 0))) for of in (line, plane)),
-                  all((of.ends > 0).any() for of in (line, plane))),
+                  " and ".join(map(str, other)), min(other) > 0),
             Check("freed from the line, a ball in its deepest local minimum falls by more than the depth that held it",
-                  f"{fell:.2g}, held by {depth:.2g}", fell > depth),
+                  f"by {fell:.2g}, from a depth of {depth:.2g}; the gradient in all dimensions is {slope:.2g} there", fell > depth),
         ],
         {
             "local_and_global-basins": f"Level lines of C on a plane with {len(plane.costs)} minima, and the paths of "
@@ -126,9 +131,10 @@ def downhill(r):
                   "such steps would not replace one", f"{r.best.max():.1%} at most", bool(r.best.max() < 0.5)),
         ],
         {
-            "downhill_from_anywhere-downhill": f"Six panels. Above: C of {len(lower):,} networks falls by step, ends "
-            f"at {ends}; changes of C along random directions lie about 0, that along the gradient far to the left. "
-            "Below: three optimisers leave one start on one plane and end in different places.",
+            "downhill_from_anywhere-downhill": f"Six panels. Above: C of {len(lower):,} networks falls by step and "
+            f"ends at {ends}; by a short step along random directions C changes by {r.fallen.min():.1e} to "
+            f"{r.fallen.max():.1e}, along the gradient by {r.along:.1e}. Below: optimisers on a plane, from one start: "
+            + ", ".join(f"{name} to C = {path.costs[-1]:.3f}" for name, path in r.paths.items()) + ".",
         },
     )  # fmt: skip
 
@@ -142,10 +148,10 @@ def rates(r):
     nearer, farther = seen(r)
     steps = lambda of: ", ".join(f"{C:.3g}" for C in of.costs[:5])
     return Found(
-        f"From one start, C by step: rate {small.rate:.3g}: {steps(small)} ...; rate {good.rate:.3g}: {steps(good)} "
-        f"...; rate {large.rate:.3g}: {steps(large)} ... The bound 2 / λ, λ the sharpest curvature of this plane, is "
-        f"{2 / r.bends[-1]:.3g}; close by the minimum descent comes nearer up to {nearer:.2f} of it and goes away at "
-        f"{farther:.2f}. In all dimensions the bound is {2 / r.whole:.3g}. One network, one plane.",
+        f"C by step. Rate {small.rate:.3g}: {steps(small)} ... Rate {good.rate:.3g}: {steps(good)} ... Rate "
+        f"{large.rate:.3g}: {steps(large)} ... The bound 2 / λ is {2 / r.bends[-1]:.3g} here; seen close by the "
+        f"minimum, descent comes nearer up to {nearer:.2f} of it and goes away at {farther:.2f}. One network, one "
+        f"plane; in all dimensions the bound is {2 / r.whole:.3g} there.",
         [
             Check(f"too small: after {n} steps half of the fall or more is still left", f"{left(small):.0%}",
                   left(small) >= 0.5),
