@@ -73,6 +73,7 @@ class Result(NamedTuple):
         plane: in 2-D.
         steep: the `Slice` of the three rates.
         bottom: its minimum, `[2]`.
+        lowest: C there.
         bends: the eigenvalues of its Hessian there, rising, `[2]`.
         whole: the largest eigenvalue of the Hessian in all dimensions there.
         rates: the three, a `Rate` each.
@@ -85,6 +86,7 @@ class Result(NamedTuple):
     plane: Ground
     steep: slices.Slice
     bottom: np.ndarray
+    lowest: float
     bends: np.ndarray
     whole: float
     rates: list[Rate]
@@ -144,7 +146,8 @@ def at_rates(key, C, params, settings):
     rates = [Rate(share, share * bound, *of) for share, *of in zip(settings.shares, paths, costs, strict=True)]
     close, _ = steps(C, plane.frame, bottom + 0.01 * reach, tried * bound, 2 * settings.steps)
     away = np.linalg.norm(close - bottom, axis=-1)
-    return plane, bottom, bends, float(whole), rates, tried, away[:, -1] / away[:, 0]
+    lowest = float(slices.evaluate(C, *plane.frame, bottom[None])[0])
+    return plane, bottom, lowest, bends, float(whole), rates, tried, away[:, -1] / away[:, 0]
 
 
 def table(result):

@@ -102,7 +102,8 @@ def local_and_global(r):
             Check("on both some balls stop in another minimum than the lowest",
                   " and ".join(map(str, other)), min(other) > 0),
             Check("freed from the line, a ball in its deepest local minimum falls by more than the depth that held it",
-                  f"by {fell:.2g}, from a depth of {depth:.2g}; the gradient in all dimensions is {slope:.2g} there", fell > depth),
+                  f"by {fell:.2g}, held by {depth:.2g}; the gradient in all dimensions is {slope:.2g} there, not 0",
+                  fell > depth),
         ],
         {
             "local_and_global-basins": f"Level lines of C on a plane with {len(plane.costs)} minima, and the paths of "
@@ -142,8 +143,7 @@ def downhill(r):
 def rates(r):
     """Too small a rate crawls, a good one arrives, too large a one goes up; and the bound is where it should be."""
     small, good, large = r.rates
-    low = min(float(of.costs.min()) for of in r.rates)
-    left = lambda of: float((of.costs[-1] - low) / (of.costs[0] - low))
+    left = lambda of: float((of.costs[-1] - r.lowest) / (of.costs[0] - r.lowest))
     rises, n = int(np.sum(np.diff(large.costs) > 0)), len(small.costs) - 1
     nearer, farther = seen(r)
     steps = lambda of: ", ".join(f"{C:.3g}" for C in of.costs[:5])
@@ -155,7 +155,7 @@ def rates(r):
         [
             Check(f"too small: after {n} steps half of the fall or more is still left", f"{left(small):.0%}",
                   left(small) >= 0.5),
-            Check(f"good: after {n} steps less than a hundredth is left", f"{left(good):.2%}", left(good) < 0.01),
+            Check(f"good: after {n} steps less than a hundredth is left", f"{left(good):.1%}", abs(left(good)) < 0.01),
             Check("too large: C rises at a third of the steps or more", f"{rises} of {n}", rises >= n / 3),
             Check("the largest rate that comes nearer to the minimum is 2 / λ to 5 %", f"{nearer:.2f} of it",
                   0.95 <= nearer <= 1.05),
