@@ -108,14 +108,17 @@ def run(settings):
     words += ["--sizes", *map(str, settings.sizes)] * (settings.sizes != Settings.sizes)
     scripts = list(dict.fromkeys(script for sentence in SENTENCES for script in sentence.scripts))
     printed = {script: "" for script in scripts} if settings.done else run_all(scripts, words)
-    loaded = {script: results.load(folder / script / f"{script}.npz") for script in scripts}
+    saved = {script: folder / script / f"{script}.npz" for script in scripts}
+    loaded = {script: results.load(path) for script, path in saved.items()}
 
     seen = []
     for text, names, figures, judge in SENTENCES:
         found = judge(*(loaded[name] for name in names))
         pictures = [Picture(name, found.alts[name], picture(name, folder, loaded)) for name in figures]
         commands = {" ".join(["python", f"experiments/{name}.py", *words]): printed[name] for name in names}
-        live = live_page(loaded["bumpy_planes"], settings) if "near-and-far" in figures else None
+        live = None
+        if "near-and-far" in figures:
+            live = live_page(loaded["bumpy_planes"], results.provenance(saved["bumpy_planes"])["settings"])
         page = np.frombuffer((live or "").encode(), np.uint8)
         seen.append(Seen(text, found.number, found.checks, pictures, found.boxes, commands, page))
     return Result(seen), {}
@@ -137,7 +140,11 @@ def run_all(scripts, words):
 
 
 def live_page(planes, settings) -> str | None:
-    """A page of its own on which one moves through the planes of the trained network, or None."""
+    """A page of its own on which one moves through the planes of the trained network, or None.
+
+    `planes` is the result of bumpy_planes.py, and `settings` a dict of those that it was run with, its images among
+    them.
+    """
     return None
 
 
@@ -221,7 +228,8 @@ def box(parts):
 def image(one):
     """A picture that a click enlarges."""
     file = base64.b64encode(one.file.tobytes()).decode()
-    return f'<button type="button" class="picture"><img alt="{html.escape(one.alt)}" src="data:image/png;base64,{file}" title="Enlarge"></button>'
+    shown = f'<img alt="{html.escape(one.alt)}" src="data:image/png;base64,{file}">'
+    return f'<button type="button" class="picture" title="Enlarge">{shown}</button>'
 
 
 def command(made):

@@ -108,13 +108,13 @@ def dials(r):
     held = [several(100 * of.shares[:, 0], ".0f") for of in (before, after)]
     return Found(
         f"{n:,} dials. The steepest hundredth of them hold {held[0]} % of the squared gradient before learning and "
-        f"{held[1]} % after, medians of {len(before.C)} networks; {several(100 * after.still, '.0f')} % do nothing, "
-        "most of them at pixels that are white in every image.",
+        f"{held[1]} % after, medians of {len(before.C)} networks; {several(100 * after.still, '.0f')} % do nothing.",
         [
             Check("they are 13,000 to the nearest thousand", f"{n:,}", round(n, -3) == 13_000),
-            Check("in each network more than half of them move C", f"{still:.0%} do nothing at most", still < 0.5),
+            Check("in each network more than half of them move C", f"{still:.0%} do nothing at most",
+                  bool(still < 0.5)),
             Check("turned one by one they change C as the gradient foretells: in each network the correlation is "
-                  "0.999 or more", f"{true:.5f} at least", true >= 0.999),
+                  "0.999 or more", f"{true:.5f} at least", bool(true >= 0.999)),
         ],
         {
             "thirteen_thousand_dials-dials": f"All {n:,} weights and biases as coloured pixels, before and after "
