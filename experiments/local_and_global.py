@@ -32,7 +32,7 @@ SOME = 12  # steps of each rate that are drawn on the plane: more of those that 
 class Settings(common.Trained):
     """Which slices, how many balls, which rates."""
 
-    networks: int = setting(3, "trained networks, which span the plane")
+    networks: int = setting(3, "trained networks; the first three span the plane")
     lines: int = setting(32, "random lines, of which the one with the deepest second minimum is shown", small=4)
     half_width: float = setting(32.0, "of the lines, far out: 1 is the length of each neuron's own weights")
     points: int = setting(241, "grid points of a line", small=81)
@@ -44,7 +44,7 @@ class Settings(common.Trained):
     told: int = setting(3, "minima of a slice that are looked at in all dimensions: the lowest, and the deepest others")
     steep: tuple = setting((1, 5), "which of C's steepest directions span the plane of the three rates")
     rise: float = setting(0.05, "of C by its Hessian, along each of them, at the start of the three rates")
-    shares: tuple = setting((0.005, 0.5, 1.3), "the three rates, as shares of the bound 2 / lambda_max")
+    shares: tuple = setting((0.003, 0.5, 1.3), "the three rates, as shares of the bound 2 / lambda_max")
     steps: int = setting(40, "at each rate", small=20)
 
 
@@ -64,14 +64,11 @@ class Rate(NamedTuple):
     costs: np.ndarray
 
 
-class Result(NamedTuple):
-    """The lesson.
+class Lesson(NamedTuple):
+    """Gradient descent about one network.
 
     Attributes:
-        line: in 1-D.
-        near: the same line about its deepest local minimum, a finer `Slice`; None without one.
-        plane: in 2-D.
-        steep: the `Slice` of the three rates.
+        slice_: the plane, a `Slice`.
         bottom: its minimum, `[2]`.
         lowest: C there.
         bends: the eigenvalues of its Hessian there, rising, `[2]`.
@@ -81,10 +78,7 @@ class Result(NamedTuple):
         farther: the distance from the minimum in the end over that at the start, of each.
     """
 
-    line: Ground
-    near: slices.Slice | None
-    plane: Ground
-    steep: slices.Slice
+    slice_: slices.Slice
     bottom: np.ndarray
     lowest: float
     bends: np.ndarray
@@ -92,6 +86,22 @@ class Result(NamedTuple):
     rates: list[Rate]
     tried: np.ndarray
     farther: np.ndarray
+
+
+class Result(NamedTuple):
+    """Slices with minima, and descent.
+
+    Attributes:
+        line: in 1-D.
+        near: the same line about its deepest local minimum, a finer `Slice`; None without one.
+        plane: in 2-D.
+        lessons: a `Lesson` for each network on whose plane there is a minimum; the first is drawn.
+    """
+
+    line: Ground
+    near: slices.Slice | None
+    plane: Ground
+    lessons: list[Lesson]
 
 
 def run(settings):
@@ -118,7 +128,11 @@ def run(settings):
     rows = [np.linspace(*axis[[0, -1]], settings.balls_a_side + 2)[1:-1] for axis in axes]
     starts = np.stack(np.meshgrid(*rows, indexing="ij"), -1).reshape(-1, 2)
     on_plane = ground(C, slices.plane(C, networks[0], u, v, *axes), starts, settings)
-    return Result(on_line, near, on_plane, *at_rates(steep_key, C, networks[0], settings)), {"data": train.fingerprint}
+
+    lessons = [lesson(steep_key, C, params, settings) for params in networks]
+    if not any(lessons):
+        raise ValueError(f"--rise {settings.rise}: no minimum on any of the planes, expected another rise")
+    return Result(on_line, near, on_plane, list(filter(None, lessons))), {"data": train.fingerprint}
 
 
 def flat(frame):
@@ -126,18 +140,16 @@ def flat(frame):
     return frame.origin, *frame.directions
 
 
-def at_rates(key, C, params, settings):
-    """Descent on a plane of steep directions: at three rates, and at more of them from close by the minimum."""
+def lesson(key, C, params, settings):
+    """Descent on a plane of steep directions, at three rates, and at more close by its minimum; None if it has none."""
     first, last = settings.steep
     top = lanczos.top_eigenpairs(key, C, params, last, tolerance=0.02)
-    u, v = top.direction(first - 1), top.direction(last - 1)
-    reach = np.sqrt(2 * settings.rise / top.values[[first - 1, last - 1]])
+    reach = np.sqrt(2 * settings.rise / np.abs(top.values[[first - 1, last - 1]]))
     axes = [1.6 * r * np.linspace(-1, 1, settings.side) for r in reach]
-    plane = slices.plane(C, params, u, v, *axes)
-    found = minima.local_minima(plane.values, plane.floor)
-    points, stays = critical.settle(C, plane, found)
+    plane = slices.plane(C, params, top.direction(first - 1), top.direction(last - 1), *axes)
+    points, stays = critical.settle(C, plane, minima.local_minima(plane.values, plane.floor))
     if not stays.any():
-        raise ValueError(f"--rise {settings.rise}: no minimum on the plane of that size, expected another rise")
+        return None
     bottom = points[stays][0]
     bends = np.linalg.eigvalsh(slices.derivatives(C, *plane.frame, bottom[None])[2][0])
     whole = lanczos.top_eigenpairs(key, C, plane.at(bottom), 1).values[0]
@@ -147,7 +159,7 @@ def at_rates(key, C, params, settings):
     close, _ = steps(C, plane.frame, bottom + 0.01 * reach, tried * bound, 2 * settings.steps)
     away = np.linalg.norm(close - bottom, axis=-1)
     lowest = float(slices.evaluate(C, *plane.frame, bottom[None])[0])
-    return plane, bottom, lowest, bends, float(whole), rates, tried, away[:, -1] / away[:, 0]
+    return Lesson(plane, bottom, lowest, bends, float(whole), rates, tried, away[:, -1] / away[:, 0])
 
 
 def table(result):
@@ -164,28 +176,22 @@ def table(result):
         rows.append(["none of these", *[""] * 4, int(np.sum(of.ends < 0))])
         lines += [*common.columns(rows), ""]
         found.append(common.verdict(f"minima of the {name}", last, 2))
-    steps_ = [i for i in range(len(result.rates[0].costs)) if i < 10 or i % 10 == 0]
-    rows = [["share of the bound", *(f"{one.share:g}" for one in result.rates)]]
-    rows += [["rate", *(one.rate for one in result.rates)]]
-    rows += [[f"C after {i} steps", *(f"{one.costs[i]:.4f}" for one in result.rates)] for i in steps_]
-    low, high = seen(result)
-    found.append(common.verdict("largest rate that comes nearer, as a share of the bound", low, 0.95, 1.05))
-    return [
-        *lines,
-        *common.columns(rows),
-        "",
-        f"bound of the plane 2 / {result.bends[-1]:.3g} = {2 / result.bends[-1]:.3g}, "
-        f"in all dimensions 2 / {result.whole:.3g} = {2 / result.whole:.3g}",
-        f"seen close by the minimum: nearer up to {low:.2f} of the bound, away from it at {high:.2f}",
-        "",
-        *found,
-    ]
+    first = result.lessons[0].rates
+    listed = [i for i in range(len(first[0].costs)) if i < 10 or i % 10 == 0]
+    rows = [["share of the bound", *(f"{one.share:g}" for one in first)], ["rate", *(one.rate for one in first)]]
+    rows += [[f"C after {i} steps", *(f"{one.costs[i]:.4f}" for one in first)] for i in listed]
+    bounds = [["network", "2 / lambda of the plane", "in all dimensions", "nearer up to", "away from"]]
+    bounds += [[str(i), float(2 / of.bends[-1]), 2 / of.whole, *seen(of)] for i, of in enumerate(result.lessons)]
+    nearer = [seen(of)[0] for of in result.lessons]
+    claim = "largest rate that comes nearer, as a share of the bound, network by network: the {}"
+    found += [common.verdict(claim.format(of.__name__), of(nearer), 0.95, 1.05) for of in (min, max)]
+    return [*lines, *common.columns(rows), "", *common.columns(bounds), "", *found]
 
 
-def seen(result):
-    """The largest rate tried that comes nearer to the minimum, and the smallest that does not, as shares of it."""
-    nearer = result.farther < 1
-    return float(result.tried[nearer].max(initial=0.0)), float(result.tried[~nearer].min(initial=np.inf))
+def seen(of):
+    """Of the rates tried the largest that comes nearer to the minimum, and the smallest that does not."""
+    nearer = of.farther < 1
+    return float(of.tried[nearer].max(initial=0.0)), float(of.tried[~nearer].min(initial=np.inf))
 
 
 def draw(path):
@@ -194,22 +200,22 @@ def draw(path):
     figures = {
         "line": draw_line(result.line, result.near),
         "basins": draw_basins(result.plane),
-        "rates": draw_rates(result),
+        "rates": draw_rates(result.lessons[0]),
     }
     return common.save_figures(path, figures)
 
 
-def draw_rates(result):
+def draw_rates(of):
     """The steps of each rate on the plane, and C by step."""
     figure = common.figure(11, 9)
     *panels, last = figure.subplots(2, 2).ravel()
-    drawn = min(SOME, len(result.rates[0].costs) - 1)
-    for ax, one, colour in zip(panels, result.rates, COLOURS, strict=False):
-        plot.contour(ax, result.steep, bar=False)
+    drawn = min(SOME, len(of.rates[0].costs) - 1)
+    for ax, one, colour in zip(panels, of.rates, COLOURS, strict=False):
+        plot.contour(ax, of.slice_, bar=False)
         ax.plot(*one.points[: drawn + 1].T, ".-", color="white", lw=1, ms=7)
         ax.plot(*one.points[0], "o", color="white", mec="black", ms=9)
-        ax.plot(*result.bottom, "*", color="tab:red", mec="white", ms=14)
-        ax.set(xlim=result.steep.alphas[[0, -1]], ylim=result.steep.betas[[0, -1]], aspect="auto")
+        ax.plot(*of.bottom, "*", color="tab:red", mec="white", ms=14)
+        ax.set(xlim=of.slice_.alphas[[0, -1]], ylim=of.slice_.betas[[0, -1]], aspect="auto")
         ax.set(xlabel="α, length in the space of parameters", ylabel="β")
         ax.set_title(f"rate {one.rate:.3g}, {one.share:g} of the bound 2 / λ: the first {drawn} steps", fontsize=11)
         last.plot(one.costs, ".-", color=colour, label=f"rate {one.rate:.3g}")

@@ -432,21 +432,22 @@ def test_minima_of_a_slice_and_steps_downhill_are_those_of_backpropagation(ran):
     for slope in along(result.plane.slice_, point, settings.images):
         assert abs(slope) < 1e-4 * max(1, *np.abs(along(result.plane.slice_, point + cell, settings.images)))
 
-    for one in result.rates:
+    of = result.lessons[-1]
+    for one in of.rates:
         for i in (0, 1, 2):
-            slopes = along(result.steep, one.points[i], settings.images)
+            slopes = along(of.slice_, one.points[i], settings.images)
             np.testing.assert_allclose(one.points[i + 1], one.points[i] - one.rate * slopes, rtol=1e-3, atol=1e-3)
-            np.testing.assert_allclose(one.costs[i], cost_at(result.steep, one.points[i]), rtol=1e-4)
-    small, good, _ = (one.costs[-1] for one in result.rates)
-    assert result.lowest * (1 - 1e-5) < good < small < result.rates[0].costs[0]
+            np.testing.assert_allclose(one.costs[i], cost_at(of.slice_, one.points[i]), rtol=1e-4)
+    small, good, _ = (one.costs[-1] for one in of.rates)
+    assert of.lowest * (1 - 1e-5) < good < small < of.rates[0].costs[0]
     # the bound is 2 / lambda, lambda by central differences of C along the steeper of the plane's eigenvectors
     h = 0.05
-    around = [[cost_at(result.steep, result.bottom + h * np.array([i, j])) for j in (-1, 0, 1)] for i in (-1, 0, 1)]
+    around = [[cost_at(of.slice_, of.bottom + h * np.array([i, j])) for j in (-1, 0, 1)] for i in (-1, 0, 1)]
     ((a, b, c), (d, e, f), (g, k, m)) = around
     across = (a + m - c - g) / 4
     second = [[b + k - 2 * e, across], [across, d + f - 2 * e]]
-    np.testing.assert_allclose(np.linalg.eigvalsh(second)[-1] / h**2, result.bends[-1], rtol=0.1)
-    np.testing.assert_allclose(result.rates[0].rate, settings.shares[0] * 2 / result.bends[-1], rtol=1e-6)
+    np.testing.assert_allclose(np.linalg.eigvalsh(second)[-1] / h**2, of.bends[-1], rtol=0.1)
+    np.testing.assert_allclose(of.rates[0].rate, settings.shares[0] * 2 / of.bends[-1], rtol=1e-6)
 
 
 # the cheatsheet

@@ -106,6 +106,11 @@ def rates(small=0.9, good=0.1, large=(1.0, 2.0, 1.0, 2.0), farther=(0.5, 0.9, 1.
     return Made(**about, rates=lesson, tried=np.array([0.9, 1.0, 1.02]), farther=np.array(farther))
 
 
+def lessons(**new):
+    """Two networks, the second of which may be another."""
+    return [Made(lessons=[rates(), rates(**new)])]
+
+
 def downhill(end=0.5, best=0.03):
     costs, paths = np.array([[3.0, 0.4], [2.0, end]]), {"descent": Made(costs=np.array([3.0, 0.1]))}
     about = {"down": np.array([0.5, 0.5]), "best": np.array([0.02, best]), "fallen": np.array([-1e-3, 1e-3])}
@@ -169,11 +174,11 @@ CASES = {
     ],
     of_the_surface.downhill: [[downhill()], [downhill(end=2.1)], [downhill(best=0.6)]],
     of_the_surface.rates: [
-        [rates()],
-        [rates(small=0.3)],
-        [rates(good=0.2)],
-        [rates(large=(1.0, 0.5, 0.4, 0.3))],
-        [rates(farther=(1.1, 1.1, 1.1))],
+        lessons(),
+        lessons(small=0.3),
+        lessons(good=0.2),
+        lessons(large=(1.0, 0.5, 0.4, 0.3)),
+        lessons(farther=(1.1, 1.1, 1.1)),
     ],
     of_choices.other_costs: [[choices()], [choices(right=0.8)], [choices(own=0.3)]],
     of_choices.big_misses: [
