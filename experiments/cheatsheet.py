@@ -10,7 +10,7 @@ follows, and the misconception that it corrects. No server, no outside request.
     python experiments/cheatsheet.py --done output    the page from results that are there already, nothing run
 
 Expect twelve sentences, all of them seen on the embedded digits (seed 0, jax 0.10). A sentence is seen if each of the
-conditions below it holds; a small run of a small network leaves several unseen. Ten minutes on two cores.
+conditions below it holds; a small run of a small network leaves several unseen. Ten to fifteen minutes on two cores.
 """
 
 import base64
@@ -194,7 +194,8 @@ def section(i, one):
     text, (shown, folded) = one.text, (one.pictures[:1], one.pictures[1:])
     if live := bytes(one.live).decode():
         title = "C on planes through a trained network, to be moved through"
-        shown, folded = [f'<iframe title="{title}" srcdoc="{html.escape(live)}"></iframe>'], one.pictures
+        without = "<noscript><p>It moves by JavaScript. Without it, the same planes are pictures below.</p></noscript>"
+        shown, folded = [f'<iframe title="{title}" srcdoc="{html.escape(live)}"></iframe>{without}'], one.pictures
     looked = f"<p><b>Look at:</b> {told(text.look)}</p>"
     verdict = '<b class="seen">Seen.</b>' if holds(one) else '<b class="not">Not seen here.</b>'
     return f"""<section id="{text.anchor}"><h2>{i}. {told(text.question)}</h2>
