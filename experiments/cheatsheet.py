@@ -205,7 +205,7 @@ def section(i, one):
 {looked}
 <p><b>Found:</b> {told(one.number)}</p>
 <div class="verdict">{verdict} It counts as seen if<ul>{"".join(map(condition, one.checks))}</ul></div>
-<p><b>What follows:</b> {told(text.follows)}</p>
+<p><b>What {"follows" if holds(one) else "would follow"}:</b> {told(text.follows)}</p>
 <p><b>A misconception:</b> {told(text.wrong)}</p>
 {f"<details><summary>More pictures ({len(folded)})</summary>{''.join(map(image, folded))}</details>" if folded else ""}
 <details><summary>The commands that make it again</summary>{"".join(map(command, one.commands.items()))}</details>

@@ -9,7 +9,14 @@ one and one too large, each step -rate * gradient, beside the classical bound 2 
     python experiments/local_and_global.py --data FOLDER    any four IDX files
 
 A slice is only a slice: a minimum there need not be one of C. Of each minimum the gradient in all dimensions is told,
-and how low C comes from there by descent in all of them, so that one sees which of them hold.
+and how low C comes from there by descent in all of them.
+
+Expect, on the embedded digits (seed 0, jax 0.10), 11 of 31 balls on the line in its global minimum, C = 0.055, 11 in
+local ones and 9 elsewhere. The deepest local one, at C = 4.08, is 0.021 deep; the gradient in all dimensions is 0.12
+there, and 500 steps of descent in all of them come to 2.95: no minimum of C. The plane has three, by the networks, with
+C = 0.050 to 0.055, 0.18 to 0.23 deep; 39, 39 and 66 of 144 balls roll there. The gradients there are 0.015 to 0.018,
+and C comes to 0.040 to 0.043. On the planes of the three rates, about three networks, 2 / lambda_max is 51 to 104, in
+all dimensions 44 to 55; rates of 1.00 of it come nearer to the minimum, of 1.02 go away. Two to four minutes.
 """
 
 from dataclasses import dataclass
@@ -25,7 +32,7 @@ from jaxcost import cost, directions, plot, populations, results, slices, trajec
 from jaxcost.curvature import lanczos
 from jaxcost.measures import critical, minima
 
-SOME = 12  # steps of each rate that are drawn on the plane: more of those that bounce cannot be told apart
+SOME = 12  # steps of a rate beyond the bound that are drawn on the plane: more of them cannot be told apart
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class Settings(common.Trained):
     told: int = setting(3, "minima of a slice that are looked at in all dimensions: the lowest, and the deepest others")
     steep: tuple = setting((1, 5), "which of C's steepest directions span the plane of the three rates")
     rise: float = setting(0.05, "of C by its Hessian, along each of them, at the start of the three rates")
-    shares: tuple = setting((0.003, 0.5, 1.3), "the three rates, as shares of the bound 2 / lambda_max")
+    shares: tuple = setting((0.001, 0.5, 1.3), "the three rates, as shares of the bound 2 / lambda_max")
     steps: int = setting(40, "at each rate", small=20)
 
 
@@ -183,8 +190,9 @@ def table(result):
     bounds = [["network", "2 / lambda of the plane", "in all dimensions", "nearer up to", "away from"]]
     bounds += [[str(i), float(2 / of.bends[-1]), 2 / of.whole, *seen(of)] for i, of in enumerate(result.lessons)]
     nearer = [seen(of)[0] for of in result.lessons]
-    claim = "largest rate that comes nearer, as a share of the bound, network by network: the {}"
-    found += [common.verdict(claim.format(of.__name__), of(nearer), 0.95, 1.05) for of in (min, max)]
+    for end, share in (("lowest", min(nearer)), ("highest", max(nearer))):
+        claim = f"largest rate that comes nearer, as a share of the bound, the {end} of {len(nearer)} networks"
+        found.append(common.verdict(claim, share, 0.95, 1.05))
     return [*lines, *common.columns(rows), "", *common.columns(bounds), "", *found]
 
 
@@ -209,8 +217,8 @@ def draw_rates(of):
     """The steps of each rate on the plane, and C by step."""
     figure = common.figure(11, 9)
     *panels, last = figure.subplots(2, 2).ravel()
-    drawn = min(SOME, len(of.rates[0].costs) - 1)
     for ax, one, colour in zip(panels, of.rates, COLOURS, strict=False):
+        drawn = min(SOME if one.share > 1 else np.inf, len(one.costs) - 1)
         plot.contour(ax, of.slice_, bar=False)
         ax.plot(*one.points[: drawn + 1].T, ".-", color="white", lw=1, ms=7)
         ax.plot(*one.points[0], "o", color="white", mec="black", ms=9)

@@ -167,8 +167,8 @@ def rates(r):
                   f"{nearer.min():.2f} to {nearer.max():.2f} of it", bool(np.abs(nearer - 1).max() <= 0.05 + 1e-9)),
         ],
         {
-            "local_and_global-rates": f"Three planes with the steps of descent, and C by step. Rate {small.rate:.3g}: "
-            f"a short row of close dots; rate {good.rate:.3g}: a few long steps to the minimum; rate {large.rate:.3g}: "
-            f"from wall to wall, C between {large.costs.min():.2g} and {large.costs.max():.2g}.",
+            "local_and_global-rates": "Three planes with the steps of descent as dots, and C by step: "
+            + "; ".join(f"rate {of.rate:.3g} from {of.costs[0]:.3g} to {of.costs[-1]:.3g} in {n} steps, "
+                        f"{of.costs.max():.2g} at most" for of in (small, good, large)) + ".",
         },
     )  # fmt: skip
