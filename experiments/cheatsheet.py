@@ -76,7 +76,7 @@ class Seen(NamedTuple):
     number: str
     checks: list[Check]
     pictures: list[Picture]
-    boxes: list[tuple[str, str, str, str]]
+    boxes: tuple[tuple[str, str, str, str], ...]
     commands: dict[str, str]
     live: np.ndarray
 

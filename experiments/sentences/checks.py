@@ -33,4 +33,4 @@ class Found(NamedTuple):
     number: str
     checks: list[Check]
     alts: dict[str, str]
-    boxes: list[tuple[str, str, str, str]] = []  # noqa: RUF012
+    boxes: tuple[tuple[str, str, str, str], ...] = ()

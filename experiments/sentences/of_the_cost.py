@@ -86,12 +86,12 @@ def signatures(r):
                   abs(same[0] - same[1]) > 1e-4),
         ],
         {},
-        [
+        (
             (f"one image: {sum(into_f):,} numbers", "f(x ; w, b)", "w and b stay as they are",
              f"a guess, {sum(out_of_f)} numbers: {' '.join(f'{a:.2f}' for a in r.guesses[-1].a)}"),
             (f"a whole network: {dials:,} numbers", "C(w, b)", f"all {n:,} images stay as they are",
              f"how wrong it is, one number: {r.totals[-1].C:.3f}"),
-        ],
+        ),
     )  # fmt: skip
 
 
