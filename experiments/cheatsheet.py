@@ -191,17 +191,17 @@ def draw(path):
 
 def section(i, one):
     """A sentence on the page."""
-    text, (shown, folded) = one.text, (one.pictures[:1], one.pictures[1:])
+    text, shown, folded = one.text, "".join(map(image, one.pictures[:1])), one.pictures[1:]
     if live := bytes(one.live).decode():
         title = "C on planes through a trained network, to be moved through"
         without = "<noscript><p>It moves by JavaScript. Without it, the same planes are pictures below.</p></noscript>"
-        shown, folded = [f'<iframe title="{title}" srcdoc="{html.escape(live)}"></iframe>{without}'], one.pictures
+        shown, folded = f'<iframe title="{title}" srcdoc="{html.escape(live)}"></iframe>{without}', one.pictures
     looked = f"<p><b>Look at:</b> {told(text.look)}</p>"
     verdict = '<b class="seen">Seen.</b>' if holds(one) else '<b class="not">Not seen here.</b>'
     return f"""<section id="{text.anchor}"><h2>{i}. {told(text.question)}</h2>
 <blockquote>{told(text.says)}</blockquote>
 <p class="formula">{text.formula}</p>
-{"".join(map(box, one.boxes))}{"".join(one if isinstance(one, str) else image(one) for one in shown)}
+{"".join(map(box, one.boxes))}{shown}
 {looked}
 <p><b>Found:</b> {told(one.number)}</p>
 <div class="verdict">{verdict} It counts as seen if<ul>{"".join(map(condition, one.checks))}</ul></div>
