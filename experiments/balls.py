@@ -52,8 +52,9 @@ def ground(C, slice_, starts, settings):
     points, depths, costs = points[order], depths[order], costs[order]
     there = [slice_.at(point) for point in points[: settings.told]]
     slopes = np.array([float(descent.gradient_norm(C, params)) for params in there])
+    key, down = jax.random.key(0), optax.sgd(settings.rate)  # over all images, so that the key is of no account
     options = {"steps": settings.freed, "every": settings.freed}
-    freed = [descent.descend(jax.random.key(0), C, p, optax.sgd(settings.rate), **options).costs[-1] for p in there]
+    freed = [float(descent.descend(key, C, params, down, **options).costs[-1]) for params in there]
     cell = np.array([np.ptp(axis) / (len(axis) - 1) for axis in slice_.axes])
     paths = roll(C, slice_.frame, starts, cell.min(), settings.rolled)
     away = np.abs((paths[:, -1, None] - points) / cell).max(-1)  # in cells, of each ball from each minimum
@@ -115,13 +116,13 @@ def draw_line(of, near):
             if line.alphas[0] <= path.min() and path.max() <= line.alphas[-1]:
                 ax.plot(path, at(path), color=coloured(end), lw=3, alpha=0.6)
                 ax.plot(path[0], at(path[0]), "o", ms=7, color=coloured(end), mec="white")
-        for i in range(2 if near else 1):
+        for i in range(len(of.costs[: 2 if near else 1])):
             label = f"{named(i)}, C = {of.costs[i]:.3g}"
             if line.alphas[0] <= of.points[i, 0] <= line.alphas[-1]:
                 ax.plot(of.points[i], of.costs[i], "*v"[i], ms=14, color=COLOURS[i], mec="black", label=label)
         ax.set_xlabel(f"α, {common.LENGTH}" if ax is left else "α")
     left.set_title(f"{np.sum(of.ends == 0)} of {len(of.ends)} balls (dots) roll to the global minimum", fontsize=11)
-    right.set_title(f"about the local minimum: {of.depths[1]:.2g} deep" if near else "one minimum only", fontsize=11)
+    right.set_title(f"about the local minimum: {of.depths[1]:.2g} deep" if near else "no second minimum", fontsize=11)
     common.tidy(axes)
     figure.suptitle("C on a random line far out through a trained network: balls that roll, and balls that are caught")
     return figure

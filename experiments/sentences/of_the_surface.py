@@ -92,18 +92,20 @@ def local_and_global(r):
     lowest = [int(np.sum(of.ends == 0)) for of in (line, plane)]
     other = [int(np.sum(of.ends > 0)) for of in (line, plane)]
     return Found(
-        f"Of {len(plane.ends)} balls on the plane {lowest[1]} roll to the lowest minimum, C = {plane.costs[0]:.3g}, "
-        f"and {other[1]} stop in another one. Of {len(line.ends)} on the line {lowest[0]} roll to the lowest minimum, "
-        f"C = {line.costs[0]:.3g}, and {other[0]} stop in another one, up to C = {line.costs.max():.3g}. One plane, "
-        "and of some random lines that with the deepest second minimum.",
+        f"Of {len(plane.ends)} balls on the plane {lowest[1]} roll to the lowest minimum, C = "
+        f"{plane.costs.min(initial=np.inf):.3g}, and {other[1]} stop in another one. Of {len(line.ends)} on the line "
+        f"{lowest[0]} roll to the lowest, C = {line.costs.min(initial=np.inf):.3g}, and {other[0]} stop in another "
+        f"one, the highest at C = {line.costs[line.ends[line.ends > 0]].max(initial=0):.3g}. In all dimensions the "
+        f"gradient has the length {', '.join(f'{slope:.2g}' for slope in plane.slopes)} at minima of the plane, "
+        f"{slope:.2g} at the line's deepest local one. One plane, and of some random lines that with "
+        "the deepest second minimum.",
         [
             Check("on the line and on the plane C has two or more minima, each confirmed by exact derivatives",
                   f"{len(line.costs)} and {len(plane.costs)}", min(len(line.costs), len(plane.costs)) > 1),
             Check("on both some balls stop in another minimum than the lowest",
                   " and ".join(map(str, other)), min(other) > 0),
             Check("freed from the line, a ball in its deepest local minimum falls by more than the depth that held it",
-                  f"by {fell:.2g}, held by {depth:.2g}; the gradient in all dimensions is {slope:.2g} there, not 0",
-                  fell > depth),
+                  f"by {fell:.2g}, held by {depth:.2g}", fell > depth),
         ],
         {
             "local_and_global-basins": f"Level lines of C on a plane with {len(plane.costs)} minima, and the paths of "
