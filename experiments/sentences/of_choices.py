@@ -51,7 +51,7 @@ def big_misses(r):
             Check("big misses dominate: in each network the worst 10 % of the images carry more than half of C, more "
                   "than all others together", f"{squared[:, 1].min():.0%} at least", bool(squared[:, 1].min() > 0.5)),
             Check("it is the squaring: in each network the worst 1 % carry more of C than in any network of the "
-                  "absolute differences", f"{squared[:, 0].min():.0%} at least, {absolute[:, 0].max():.0%} at most",
+                  "absolute differences", f"{squared[:, 0].min():.1%} at least, {absolute[:, 0].max():.1%} at most",
                   bool(squared[:, 0].min() > absolute[:, 0].max())),
         ],
         {
