@@ -76,4 +76,4 @@ def test_every_front_door_and_experiment_is_on_the_map():
     for room in (*(ROOT / "jaxcost").glob("[a-z]*.py"), *(ROOT / "jaxcost").glob("[cm]*/[a-z]*.py")):
         assert f"`{room.stem}`" in README
     for script in (ROOT / "experiments").glob("*.py"):
-        assert script.stem in ("common", "networks") or f"| `experiments/{script.name}` |" in README
+        assert script.stem in ("balls", "common", "networks") or f"| `experiments/{script.name}` |" in README
