@@ -23,16 +23,18 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import common
 import numpy as np
 from common import like, setting
+from live_surface import random_view, written_page
 from sentences import of_the_surface
 from sentences.checks import Check
 from sentences.texts import SENTENCES, Text
 
-from jaxcost import plot, results
+from jaxcost import cost, plot, results
 
 
 @dataclass(frozen=True)
@@ -116,10 +118,9 @@ def run(settings):
         found = judge(*(loaded[name] for name in names))
         pictures = [Picture(name, found.alts[name], picture(name, folder, loaded)) for name in figures]
         commands = {" ".join(["python", f"experiments/{name}.py", *words]): printed[name] for name in names}
-        live = None
+        page = np.empty(0, np.uint8)
         if "near-and-far" in figures:
-            live = live_page(loaded["bumpy_planes"], results.provenance(saved["bumpy_planes"])["settings"])
-        page = np.frombuffer((live or "").encode(), np.uint8)
+            page = live_page(loaded["bumpy_planes"], results.provenance(saved["bumpy_planes"])["settings"])
         seen.append(Seen(text, found.number, found.checks, pictures, found.boxes, commands, page))
     return Result(seen), {}
 
@@ -139,13 +140,13 @@ def run_all(scripts, words):
     return printed
 
 
-def live_page(planes, settings) -> str | None:
-    """A page of its own on which one moves through the planes of the trained network, or None.
-
-    `planes` is the result of bumpy_planes.py, and `settings` a dict of those that it was run with, its images among
-    them.
-    """
-    return None
+def live_page(planes, settings):
+    """A page on which one moves through the random planes of bumpy_planes.py, as bytes; of its result and settings."""
+    train, _ = common.images(SimpleNamespace(**settings))
+    lies = {name: planes.networks[name].planes[0].slice_.frame for name in reversed(common.NETWORKS)}
+    found = {name: random_view(name, frame, half_width=2.0) for name, frame in lies.items()}
+    page, _ = written_page(cost.Cost(train), found, title="C(w, b): nearby, and far out")
+    return page
 
 
 def picture(name, folder, loaded):

@@ -63,17 +63,27 @@ def run(settings):
     path = common.train(*jax.random.split(keys[0]), C, settings, records=settings.records)
     others = [common.train(*jax.random.split(key), C, settings).params for key in keys[1:3]]
     planes = views(keys[3], path, others, settings)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "page.html"
-        sizes = "-".join(map(str, settings.sizes))
-        ladder = {"live": False if settings.ladder else None, "zooms": settings.zooms, "points": settings.points}
-        title = f"C(w, b) of {sizes}, over handwritten digits" if not settings.data else f"C(w, b) of {sizes}"
-        written = live.explorer(file, C, planes, images=settings.shown, title=title, **ladder)
-        page = np.fromfile(file, np.uint8)
+    sizes, of = "-".join(map(str, settings.sizes)), "" if settings.data else ", over handwritten digits"
+    ladder = {"live": False if settings.ladder else None, "zooms": settings.zooms, "points": settings.points}
+    page, written = written_page(C, planes, images=settings.shown, title=f"C(w, b) of {sizes}{of}", **ladder)
     costs = {name: float(C(*view.frame.origin)) for name, view in planes.items()}
     (origin, ways), axis = planes["trained"].frame, np.linspace(-1, 1, settings.side) * settings.half_width
     still = slices.plane(C, origin, *ways, axis, axis)
     return Result(page, written, costs, still), {"data": train.fingerprint}
+
+
+def written_page(C, planes, **options):
+    """The bytes of a page, and what `live.explorer` says of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "page.html"
+        written = live.explorer(file, C, planes, **options)
+        return np.fromfile(file, np.uint8), written
+
+
+def random_view(name, lies, half_width):
+    """A random plane through a network."""
+    note = f"A random plane through the {name} network; {common.LENGTH}."
+    return live.View(lies, half_width, note=note, marks={name: (0, 0)})
 
 
 def views(key, path, others, settings):
@@ -83,17 +93,14 @@ def views(key, path, others, settings):
     for name, record in reversed(common.stages(path.costs).items()):
         params = path.at(record)
         lies = directions.Frame(params, directions.random(one, params, 2))
-        note = f"A random plane through the {name} network; {common.LENGTH}."
-        found[name] = live.View(lies, settings.half_width, note=note, marks={name: (0, 0)})
+        found[name] = random_view(name, lies, settings.half_width)
     end = path.params
     lies = directions.Frame(end, directions.random(another, end, 2))
     note = f"Another random plane through the trained network: what differs is the draw. {common.LENGTH}."
     found["trained, another draw"] = live.View(lies, settings.half_width, note=note, marks={"trained": (0, 0)})
     seen = trajectories.principal(path.trajectory)
     middle, half = around(seen.coordinates)
-    note = (
-        "The plane on which the path of training varies most. The path is not in it, and C there is another."
-    )
+    note = "The plane on which the path of training varies most. The path is not in it, and C there is another."
     found["training path"] = live.View(
         directions.Frame(end, seen.directions), half, middle, note, {}, seen.coordinates, seen.off, path.costs
     )
