@@ -104,12 +104,15 @@ function listen() {
   canvas.addEventListener(
     "wheel",
     (event) => {
+      // within another page the wheel scrolls that one, until the picture is clicked
+      if (window !== window.top && document.activeElement !== canvas) return;
       event.preventDefault();
       zoom(Math.exp(Math.max(-1, Math.min(1, event.deltaY / 300))), surface.fromPixel(view, ...place(event)));
     },
     { passive: false },
   );
   canvas.onkeydown = keyed;
+  if (window !== window.top) $("keys").textContent += " The wheel zooms once the picture is clicked.";
 
   function hover(at) {
     // the cost under the pointer, without choosing the point
