@@ -15,7 +15,7 @@ import optax
 from jaxcost import descent, plot, slices
 from jaxcost.measures import critical, minima
 
-COLOURS = "tab:blue", "tab:red", "tab:green", "tab:purple", "tab:orange"  # of minima, the lowest first
+COLOURS = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"  # Okabe and Ito's; of minima, the lowest first
 
 
 class Ground(NamedTuple):
