@@ -170,17 +170,19 @@ def draw_planes(networks):
         for ax, plane in zip(of_network, network.planes, strict=True):
             plot.contour(ax, plane.slice_, plane.of_C, plane.of_grid)
             shallow, of_grid = plane.of_C.count - plane.deep, plane.of_grid.count
-            others = f"\n{shallow} shallower, {of_grid} of the grid alone" if shallow + of_grid else ""
-            ax.set_title(f"half-width {plane.half_width:g}\n{in_words(plane)}{others}", fontsize=8)
+            others = ((shallow, "shallower"), (of_grid, "of the grid alone"))
+            others = ", ".join(f"{count} {which}" for count, which in others if count)
+            ax.set_title(f"half-width {plane.half_width:g}\n{in_words(plane)}\n{others}".strip(), fontsize=8)
             ax.tick_params(labelsize="x-small")
         of_network[0].set_ylabel(f"{name}, C = {network.cost:.3g}\n\nβ", fontsize=11)
     for ax in axes[-1]:
         ax.set_xlabel("α")
     points = len(network.planes[0].slice_.alphas)
+    floor = max(plane.slice_.floor for network in networks.values() for plane in network.planes)
     caption = (
         f"C(w, b) over all images on a random plane through three networks, {points} × {points} points a panel. "
-        f"α, β: lengths of the filter-normalised directions, {common.LENGTH}; cross: the network; ±: the noise floor; "
-        "red: minima deeper than it; white: minima of the grid alone, not of C. Titles count those deeper than 0.01"
+        f"α, β: lengths of the filter-normalised directions, {common.LENGTH}; cross: the network; red: minima deeper than "
+        f"the noise floor, at most {floor:.0e}; white: minima of the grid alone, not of C. Deep: by more than 0.01"
     )
     figure.suptitle(textwrap.fill(caption, round(10 * width)), fontsize=12)
     return figure
@@ -195,10 +197,11 @@ def in_words(plane):
 
 def draw_surface(networks):
     """The trained network's plane at the second largest half-width, in 3-D."""
-    plane = sorted(networks["trained"].planes, key=lambda plane: plane.half_width)[-2:][0]
+    planes = sorted(networks["trained"].planes, key=lambda plane: plane.half_width)
+    *finer, plane = planes[:-1] or planes
     figure = common.figure(8, 6.5)
-    ax = figure.add_subplot(projection="3d")
-    plot.surface(ax, plane.slice_)
+    ax = figure.add_subplot(projection="3d", elev=28)
+    plot.surface(ax, plane.slice_, *(one.slice_ for one in finer))
     ax.set_title(f"C about the trained network, half-width {plane.half_width:g}: {in_words(plane)}")
     ax.set_box_aspect(None, zoom=0.9)
     return figure
@@ -208,13 +211,15 @@ def draw_lines(networks):
     """The cost along one random line through each network, and minima of the planes by half-width."""
     figure = common.figure(12, 4.6)
     left, right = figure.subplots(1, 2)
-    for name, network in networks.items():
+    thick = zip((3.5, 2.2, 1), ("s", "o", "^"), networks.items(), strict=True)  # the thinner over the thicker
+    for width, marker, (name, network) in thick:
         plot.line(left, network.line, name, lw=1)
         planes = sorted(network.planes, key=lambda plane: plane.half_width)
         widths = [plane.half_width for plane in planes]
-        (drawn,) = right.plot(widths, [plane.deep for plane in planes], "o-", label=name)
+        style = {"lw": width, "marker": marker, "ms": 2 * width + 3}
+        (drawn,) = right.plot(widths, [plane.deep for plane in planes], "-", label=name, **style)
         every = [plane.of_C.count + plane.of_grid.count for plane in planes]
-        right.plot(widths, every, ":", color=drawn.get_color())
+        right.plot(widths, every, ":", color=drawn.get_color(), lw=width)
     right.plot([], [], ":", color="gray", label="all that the grid shows above the noise floor")
     common.log(left.yaxis, right.xaxis)
     common.counts(right)

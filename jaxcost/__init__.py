@@ -75,6 +75,7 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     connectivity.curves    Bezier curves and chains between two networks
     connectivity.band      the lowest pass between two networks
     connectivity.graph     many minima, the passes between them, and what tree they make
+    scales                 round levels and ticks of a figure, and where it needs decades
     plot                   figures, drawn on given axes
 """
 

@@ -1,13 +1,16 @@
 """Figures, drawn on axes that the caller gives, from results alone. Imported only by scripts."""
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import LightSource, LogNorm, Normalize
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import ScalarFormatter
 from scipy.cluster.hierarchy import leaves_list
+from scipy.interpolate import RegularGridInterpolator
 
-from jaxcost import checks
+from jaxcost import checks, scales
 
 COLOURS = "viridis"  # perceptually uniform, and falls in lightness in print as C does
 MEASURES = {  # titles, and for those that span decades up to where a logarithmic axis of them is linear
@@ -24,54 +27,68 @@ MEASURES = {  # titles, and for those that span decades up to where a logarithmi
     "negative_curvature": ("share that bends down", None),
     "curvature_ratio": ("curvature ratio, down : up", 0.1),
 }
-LOG_FROM = 20  # ratio of largest to smallest cost from which a linear scale may hide the low ground
+GROUND = 0.3  # how far below a surface its level lines lie, as a share of its height
+EDGE = [withStroke(linewidth=2, foreground="black")]  # white is seen on light ground too
 
 
 def norm(values) -> Normalize:
-    """A colour scale over the finite values.
-
-    Logarithmic where they span more than a factor of LOG_FROM and most of them lie in the lower half of it.
+    """A colour scale over the finite values, logarithmic where `scales.span` says so.
 
     Raises:
         ValueError: the values are no numbers.
     """
-    values = checks.numbers("values", values)
-    finite = values[np.isfinite(values)]
-    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
-    wide = low > 0 and high / low > LOG_FROM and np.median(finite) < high / 2
-    return LogNorm(low, high) if wide else Normalize(low, high)
+    low, high, logarithmic = scales.span(values)
+    return LogNorm(low, high) if logarithmic else Normalize(low, high)
 
 
-def contour(ax, plane, minima=None, grid_only=None, *, bar=True, scale=None) -> None:
+def contour(
+    ax, plane, minima=None, grid_only=None, *, filled=False, bar=True, name="C", scale=None
+) -> None:  # fmt: skip
     """A plane as colour and level lines, alpha to the right and beta up, minima as dots, the origin as a cross.
+
+    The lines lie at the round numbers of `scales.levels`, of which the bar shows some. The noise floor is told at the
+    bar where it is more than a hundredth of what lies between two lines; else no eye sees it.
 
     Args:
         ax: matplotlib axes.
         plane: a `slices.Slice` of two axes. Non-finite values are left white.
         minima: a `minima.Minima` to mark in red, or None.
         grid_only: another, to mark in white: those that `critical.settle` found to be none of C.
-        bar: draw a colour bar, in units of C.
+        filled: one colour between two level lines, which carry their values, in place of one a point.
+        bar: draw a colour bar, as tall as the plane.
+        name: of what is drawn, with its unit if it has one, for the bar.
         scale: a `norm` to share between planes, or None for one of this plane's own.
 
     Raises:
         ValueError: the plane is no slice of two axes, or another argument is not what it should be; here and below.
     """
-    values, ax, bar = _values(plane, 2), _axes(ax), checks.flag("bar", bar)
-    for name, marked in (("minima", minima), ("grid_only", grid_only)):
+    values, ax, bar = _values(plane, 2), _axes(ax, name), checks.flag("bar", bar)
+    filled = checks.flag("filled", filled)
+    for which, marked in (("minima", minima), ("grid_only", grid_only)):
         if marked is not None and not (hasattr(marked, "indices") and hasattr(marked, "passes")):
-            raise ValueError(f"{name}={checks.shown(marked)}, expected None or a Minima")
+            raise ValueError(f"{which}={checks.shown(marked)}, expected None or a Minima")
     if not isinstance(scale, Normalize | None):
         raise ValueError(f"scale={checks.shown(scale)}, expected None or a norm")
     values = np.where(np.isfinite(values), values, np.nan)
     scale = scale or norm(values)
-    mesh = ax.pcolormesh(
-        plane.alphas, plane.betas, values.T, norm=scale, cmap=COLOURS, shading="nearest", rasterized=True
-    )
-    if min(values.shape) > 1 and scale.vmax > scale.vmin:
-        steps = np.geomspace if isinstance(scale, LogNorm) else np.linspace
-        levels = steps(scale.vmin, scale.vmax, 10)[1:-1]
-        ax.contour(plane.alphas, plane.betas, values.T, levels, colors="white", linewidths=0.4, alpha=0.6)
-    ax.plot(0, 0, "+", color="white", markersize=7, markeredgewidth=1.2)
+    levels = _levels(scale)
+    inside = levels[(levels > np.nanmin(values)) & (levels < np.nanmax(values))] if np.isfinite(values).any() else []
+    bands = filled and len(inside) and min(values.shape) > 1
+    if bands:
+        ends = [scale.vmin, *levels, scale.vmax]
+        drawn = ax.contourf(plane.alphas, plane.betas, values.T, ends, norm=scale, cmap=COLOURS)
+    else:
+        drawn = ax.pcolormesh(
+            plane.alphas, plane.betas, values.T, norm=scale, cmap=COLOURS, shading="nearest", rasterized=True
+        )
+    if len(inside) and min(values.shape) > 1:
+        width, alpha = (0.8, 0.9) if bands else (0.4, 0.6)
+        lines = ax.contour(
+            plane.alphas, plane.betas, values.T, inside, colors="white", linewidths=width, alpha=alpha, linestyles="-"
+        )
+        if bands:
+            for text in ax.clabel(lines, fontsize=7, fmt="%g"):
+                text.set_path_effects(EDGE)
     size = 6 if sum(marked.count for marked in (grid_only, minima) if marked is not None) < 10 else 3.5
     for marked, colour in ((grid_only, "white"), (minima, "tab:red")):
         if marked is not None and marked.count:
@@ -80,45 +97,78 @@ def contour(ax, plane, minima=None, grid_only=None, *, bar=True, scale=None) -> 
                 plane.alphas[i], plane.betas[j], "o", markersize=size,
                 markerfacecolor=colour, markeredgecolor="black" if colour == "white" else "white", markeredgewidth=0.5,
             )  # fmt: skip
+    # longer than a dot is wide, and over it
+    ax.plot(0, 0, "+", color="white", markersize=11, markeredgewidth=1.2, path_effects=EDGE, zorder=4)
     ax.set_aspect("equal")
     for axis, along in ((ax.xaxis, plane.alphas), (ax.yaxis, plane.betas)):
-        middle = abs(along[0] + along[-1]) < 0.1 * abs(along[-1] - along[0])
-        axis.set_major_locator(MaxNLocator(3 if middle else 5, symmetric=middle))
+        axis.set_ticks(scales.ticks(along.min(), along.max()))
+        axis.set_major_formatter("{x:g}")
     if bar:
-        drawn = ax.figure.colorbar(mesh, ax=ax, shrink=0.85, pad=0.02)
-        drawn.ax.tick_params(labelsize="x-small")
-        # the noise floor, too thin for a band
-        drawn.ax.set_xlabel(f"±{plane.floor:.0e}", fontsize="x-small", loc="left")
-        if isinstance(scale, LogNorm):
-            drawn.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            drawn.ax.yaxis.set_major_formatter("{x:g}")
-            drawn.ax.yaxis.set_minor_formatter(NullFormatter())
-        else:
-            drawn.ax.yaxis.set_major_locator(MaxNLocator(4))
-            drawn.ax.yaxis.get_major_formatter().set_useOffset(False)
+        _bar(ax, drawn, scale, levels, name, plane.floor)
 
 
-def surface(ax, plane) -> None:
-    """A plane as a 3-D surface, on axes made with `projection="3d"`."""
-    values, ax = _values(plane, 2), _axes(ax)
+def _levels(scale):
+    """The round levels of a colour scale."""
+    return scales.levels(scale.vmin, scale.vmax, isinstance(scale, LogNorm), funnel=True)
+
+
+def _bar(ax, drawn, scale, levels, name, floor):
+    """A colour bar that hangs on its axes, so that it is as tall whatever their shape."""
+    own = ax.inset_axes([1.03, 0, 0.05, 1])
+    bar = ax.figure.colorbar(drawn, cax=own, spacing="proportional")
+    bar.set_ticks(scales.levels(scale.vmin, scale.vmax, isinstance(scale, LogNorm), most=6))
+    plain = ScalarFormatter(useOffset=False)
+    bar.ax.yaxis.set_major_formatter("{x:g}" if isinstance(scale, LogNorm) else plain)
+    bar.ax.minorticks_off()
+    bar.ax.tick_params(labelsize="x-small")
+    between = np.diff([scale.vmin, *levels, scale.vmax])[1:-1]
+    told = len(between) and 100 * floor > between.min()
+    text = f"{name}, ± noise floor {floor:.1g}" if told else name
+    bar.set_label(text, fontsize="small", rotation=0 if len(text) == 1 else 90)
+
+
+def surface(ax, plane, *finer, name="C") -> None:
+    """A plane as a lit 3-D surface over its level lines, on axes made with `projection="3d"`.
+
+    Args:
+        ax: such axes.
+        plane: a `slices.Slice` of two axes.
+        finer: smaller planes of the same directions about the same origin, whose points are drawn where they lie.
+        name: of what is drawn, with its unit if it has one.
+    """
+    ax = _axes(ax, name)
     if not hasattr(ax, "plot_surface"):
         raise ValueError(f"ax={checks.shown(ax)}, expected axes made with projection='3d'")
-    alphas, betas = np.meshgrid(plane.alphas, plane.betas, indexing="ij")
-    values = np.where(np.isfinite(values), values, np.nan)
-    ax.plot_surface(
-        alphas,
-        betas,
-        values,
-        cmap=COLOURS,
-        norm=norm(values),
-        rcount=200,
-        ccount=200,
-        linewidth=0,
-        antialiased=True,
-    )
-    ax.set_xlabel("α")
-    ax.set_ylabel("β")
-    ax.set_zlabel("C")
+    alphas, betas, values = _joined([(one, _values(one, 2)) for one in (plane, *finer)])
+    scale = norm(plane.values)
+    levels = _levels(scale)
+    span = (scale.vmax - scale.vmin) or 1.0
+    slopes = np.gradient(values / span, alphas / np.ptp(alphas), betas / np.ptp(betas))
+    normals = np.stack([-slopes[0], -slopes[1], np.ones_like(values)], -1)
+    light = LightSource(200, 50).shade_normals(normals / np.linalg.norm(normals, axis=-1, keepdims=True))
+    colours = colormaps[COLOURS](scale(values))
+    colours[..., :3] *= 0.55 + 0.45 * light[..., None]
+    x, y = np.meshgrid(alphas, betas, indexing="ij")
+    # every point, or the funnel is cut off
+    ax.plot_surface(x, y, values, facecolors=colours, rstride=1, cstride=1, linewidth=0, antialiased=False, shade=False)
+    ground = scale.vmin - GROUND * span
+    if len(levels):
+        ax.contour(x, y, values, levels, zdir="z", offset=ground, cmap=COLOURS, norm=scale, linewidths=1)
+    ax.set(xlabel="α", ylabel="β", zlabel=name, zlim=(ground, scale.vmin + span))
+    ax.set_xticks(scales.ticks(alphas.min(), alphas.max()))
+    ax.set_yticks(scales.ticks(betas.min(), betas.max()))
+    ax.set_zticks(scales.levels(scale.vmin, scale.vmax, most=6))
+
+
+def _joined(planes):
+    """Planes about one origin as one grid of all their points, on it the smallest that is there, straight between."""
+    alphas, betas = axes = [np.unique(np.concatenate([one.axes[k] for one, _ in planes])) for k in (0, 1)]
+    joined = np.empty((len(alphas), len(betas)))
+    for one, values in sorted(planes, key=lambda of: -np.ptp(of[0].alphas)):
+        i, j = ((all_ >= own.min()) & (all_ <= own.max()) for all_, own in zip(axes, one.axes, strict=True))
+        at = np.stack(np.meshgrid(alphas[i], betas[j], indexing="ij"), -1)
+        joined[np.ix_(i, j)] = RegularGridInterpolator(one.axes, np.where(np.isfinite(values), values, np.nan))(at)
+    return alphas, betas, joined
 
 
 def line(ax, slice_, label=None, **style) -> None:
@@ -165,15 +215,20 @@ def medians(ax, x, summaries, label=None, **style) -> Line2D:
 
 
 def trajectory(ax, coordinates, off=None) -> None:
-    """A training path over a plane: `coordinates` `[steps, 2]`, each step as large as its distance `off` the plane."""
+    """A training path over a plane: `coordinates` `[steps, 2]`, each step as large as its distance `off` the plane.
+
+    A square is its start, a star its end.
+    """
     ax, coordinates = _axes(ax), checks.numbers("coordinates", coordinates, 2)
     off = None if off is None else checks.numbers("off", off, 1)
     if coordinates.shape[1] != 2 or not len(coordinates) or (off is not None and len(off) != len(coordinates)):
         found = f"{list(coordinates.shape)}, off {None if off is None else list(off.shape)}"
         raise ValueError(f"coordinates {found}, expected [steps, 2] and None or [steps]")
-    ax.plot(*coordinates.T, color="white", lw=0.8)
+    ax.plot(*coordinates.T, color="white", lw=0.8, path_effects=EDGE)
     size = 10 if off is None else 4 + 60 * off / max(off.max(), 1e-12)
     ax.scatter(*coordinates.T, s=size, color="tab:red", edgecolors="white", linewidths=0.5, zorder=3)
+    for at, marker, size in ((coordinates[0], "s", 6), (coordinates[-1], "*", 11)):
+        ax.plot(*at, marker, markersize=size, color="white", markeredgecolor="black", markeredgewidth=0.8, zorder=5)
 
 
 def curve(ax, plane, label=None) -> None:

@@ -24,7 +24,7 @@ GROUND = {
     "engine.blocks",
     "engine.sums",
     "engine.windows",
-    "plot",
+    "scales",
 }  # import no other room, but the first
 ARRAYS = {
     "measures.variation",
