@@ -181,8 +181,8 @@ def draw_planes(networks):
     floor = max(plane.slice_.floor for network in networks.values() for plane in network.planes)
     caption = (
         f"C(w, b) over all images on a random plane through three networks, {points} × {points} points a panel. "
-        f"α, β: lengths of the filter-normalised directions, {common.LENGTH}; cross: the network; red: minima deeper than "
-        f"the noise floor, at most {floor:.0e}; white: minima of the grid alone, not of C. Deep: by more than 0.01"
+        f"α, β: lengths of the filter-normalised directions, {common.LENGTH}; cross: the network; red: minima "
+        f"deeper than the noise floor, at most {floor:.0e}; white: of the grid alone, not of C. Deep: by more than 0.01"
     )
     figure.suptitle(textwrap.fill(caption, round(10 * width)), fontsize=12)
     return figure
@@ -203,7 +203,6 @@ def draw_surface(networks):
     ax = figure.add_subplot(projection="3d", elev=28)
     plot.surface(ax, plane.slice_, *(one.slice_ for one in finer))
     ax.set_title(f"C about the trained network, half-width {plane.half_width:g}: {in_words(plane)}")
-    ax.set_box_aspect(None, zoom=0.9)
     return figure
 
 

@@ -172,7 +172,7 @@ def draw_graph(result):
     for axes, way in zip(figure.subplots(2, 3), WAYS, strict=True):
         of = result.learned[way]
         mesh = axes[0].imshow(of.barriers, vmin=0, vmax=most, cmap=plot.COLOURS)
-        figure.colorbar(mesh, ax=axes[0], shrink=0.8)
+        plot.colour_bar(axes[0], mesh, "barrier of C")
         axes[0].set(xlabel="network", ylabel="network", title=f"{way}: barriers of C")
         for axis in (axes[0].xaxis, axes[0].yaxis):
             axis.set_major_locator(MaxNLocator(integer=True))

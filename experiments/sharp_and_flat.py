@@ -230,7 +230,7 @@ def draw(path):
         ax.set_ylabel("sharpness")
     common.tidy([*axes[0].ravel(), *axes[1]])
     figure.suptitle(f"Sharpness at a training cost of {result.target:g}; a thin line joins networks from one start")
-    few = f"{len(result.rescaled)} networks of batch {names[0]}"
+    few = f"{len(result.rescaled)} network{'s' * (len(result.rescaled) > 1)} of batch {names[0]}"
     again.suptitle(
         f"{few}, weights and biases of one layer times a, the next layer's weights over a: no output changes"
     )

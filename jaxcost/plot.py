@@ -1,8 +1,11 @@
 """Figures, drawn on axes that the caller gives, from results alone. Imported only by scripts."""
 
+import copy
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LightSource, LogNorm, Normalize
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
@@ -13,20 +16,7 @@ from scipy.interpolate import RegularGridInterpolator
 from jaxcost import checks, scales
 
 COLOURS = "viridis"  # perceptually uniform, and falls in lightness in print as C does
-MEASURES = {  # titles, and for those that span decades up to where a logarithmic axis of them is linear
-    "depth": ("depth of the deepest minimum, units of C", 1e-6),
-    "minima": ("local minima deeper than 0.01", 1),
-    "total_variation": ("total variation, units of C", 1e-6),
-    "excess_variation": ("excess variation, units of C", 1e-6),
-    "roughness": ("roughness, C per squared half-width", 1e-5),
-    "relative_roughness": ("relative roughness (a parabola: 6.5)", 1),
-    "bowl": ("share of variance of the best quadratic", None),
-    "information": ("information content of the steps", None),
-    "frequency": ("mean frequency, cycles a half-width (a parabola: 0.55)", None),
-    "chebyshev": ("Chebyshev coefficients for 0.1 %", None),
-    "negative_curvature": ("share that bends down", None),
-    "curvature_ratio": ("curvature ratio, down : up", 0.1),
-}
+ROOM = 0.1  # from a label to the next, as a share of a plane
 GROUND = 0.3  # how far below a surface its level lines lie, as a share of its height
 EDGE = [withStroke(linewidth=2, foreground="black")]  # white is seen on light ground too
 
@@ -41,9 +31,7 @@ def norm(values) -> Normalize:
     return LogNorm(low, high) if logarithmic else Normalize(low, high)
 
 
-def contour(
-    ax, plane, minima=None, grid_only=None, *, filled=False, bar=True, name="C", scale=None
-) -> None:  # fmt: skip
+def contour(ax, plane, minima=None, grid_only=None, *, filled=False, bar=True, name="C", scale=None) -> None:
     """A plane as colour and level lines, alpha to the right and beta up, minima as dots, the origin as a cross.
 
     The lines lie at the round numbers of `scales.levels`, of which the bar shows some. The noise floor is told at the
@@ -62,33 +50,26 @@ def contour(
     Raises:
         ValueError: the plane is no slice of two axes, or another argument is not what it should be; here and below.
     """
-    values, ax, bar = _values(plane, 2), _axes(ax, name), checks.flag("bar", bar)
-    filled = checks.flag("filled", filled)
+    values, ax, bar, filled = _values(plane, 2), _axes(ax, name), checks.flag("bar", bar), checks.flag("filled", filled)
     for which, marked in (("minima", minima), ("grid_only", grid_only)):
         if marked is not None and not (hasattr(marked, "indices") and hasattr(marked, "passes")):
             raise ValueError(f"{which}={checks.shown(marked)}, expected None or a Minima")
-    if not isinstance(scale, Normalize | None):
-        raise ValueError(f"scale={checks.shown(scale)}, expected None or a norm")
+    if not isinstance(scale, Normalize | None) or not (scale is None or scale.scaled()):
+        raise ValueError(f"scale={checks.shown(scale)}, expected None or a norm with both ends")
     values = np.where(np.isfinite(values), values, np.nan)
-    scale = scale or norm(values)
-    levels = _levels(scale)
-    inside = levels[(levels > np.nanmin(values)) & (levels < np.nanmax(values))] if np.isfinite(values).any() else []
-    bands = filled and len(inside) and min(values.shape) > 1
-    if bands:
-        ends = [scale.vmin, *levels, scale.vmax]
-        drawn = ax.contourf(plane.alphas, plane.betas, values.T, ends, norm=scale, cmap=COLOURS)
+    # one of its own: a bar forgets its ticks when another plane is drawn by the same one
+    scale = norm(values) if scale is None else copy.deepcopy(scale)
+    levels, points = _levels(scale), (plane.alphas, plane.betas, values.T)
+    low, high, _ = scales.span(values)
+    crossed = levels[(levels > low) & (levels < high)] if min(values.shape) > 1 else []
+    style = {"norm": scale, "cmap": COLOURS}
+    if filled and len(crossed):
+        drawn = ax.contourf(*points, [scale.vmin, *levels, scale.vmax], **style)
+        _label(ax, ax.contour(*points, crossed, colors="white", linewidths=0.8, linestyles="-"), plane.axes)
     else:
-        drawn = ax.pcolormesh(
-            plane.alphas, plane.betas, values.T, norm=scale, cmap=COLOURS, shading="nearest", rasterized=True
-        )
-    if len(inside) and min(values.shape) > 1:
-        width, alpha = (0.8, 0.9) if bands else (0.4, 0.6)
-        lines = ax.contour(
-            plane.alphas, plane.betas, values.T, inside, colors="white", linewidths=width, alpha=alpha, linestyles="-"
-        )
-        if bands:
-            for text in ax.clabel(lines, fontsize=7, fmt="%g"):
-                text.set_path_effects(EDGE)
+        drawn = ax.pcolormesh(*points, **style, shading="nearest", rasterized=True)
+        if len(crossed):
+            ax.contour(*points, crossed, colors="white", linewidths=0.4, alpha=0.6, linestyles="-")
     size = 6 if sum(marked.count for marked in (grid_only, minima) if marked is not None) < 10 else 3.5
     for marked, colour in ((grid_only, "white"), (minima, "tab:red")):
         if marked is not None and marked.count:
@@ -100,11 +81,12 @@ def contour(
     # longer than a dot is wide, and over it
     ax.plot(0, 0, "+", color="white", markersize=11, markeredgewidth=1.2, path_effects=EDGE, zorder=4)
     ax.set_aspect("equal")
-    for axis, along in ((ax.xaxis, plane.alphas), (ax.yaxis, plane.betas)):
-        axis.set_ticks(scales.ticks(along.min(), along.max()))
-        axis.set_major_formatter("{x:g}")
+    _ticks(ax, *plane.axes)
     if bar:
-        _bar(ax, drawn, scale, levels, name, plane.floor)
+        between = np.diff(levels)
+        told = len(between) and 100 * plane.floor > between.min()
+        few = scales.levels(scale.vmin, scale.vmax, isinstance(scale, LogNorm), most=6)
+        colour_bar(ax, drawn, f"{name}, ± noise floor {plane.floor:.1g}" if told else name, few)
 
 
 def _levels(scale):
@@ -112,19 +94,46 @@ def _levels(scale):
     return scales.levels(scale.vmin, scale.vmax, isinstance(scale, LogNorm), funnel=True)
 
 
-def _bar(ax, drawn, scale, levels, name, floor):
-    """A colour bar that hangs on its axes, so that it is as tall whatever their shape."""
-    own = ax.inset_axes([1.03, 0, 0.05, 1])
-    bar = ax.figure.colorbar(drawn, cax=own, spacing="proportional")
-    bar.set_ticks(scales.levels(scale.vmin, scale.vmax, isinstance(scale, LogNorm), most=6))
-    plain = ScalarFormatter(useOffset=False)
-    bar.ax.yaxis.set_major_formatter("{x:g}" if isinstance(scale, LogNorm) else plain)
-    bar.ax.minorticks_off()
-    bar.ax.tick_params(labelsize="x-small")
-    between = np.diff([scale.vmin, *levels, scale.vmax])[1:-1]
-    told = len(between) and 100 * floor > between.min()
-    text = f"{name}, ± noise floor {floor:.1g}" if told else name
-    bar.set_label(text, fontsize="small", rotation=0 if len(text) == 1 else 90)
+def _ticks(ax, *axes):
+    for axis, along in zip((ax.xaxis, ax.yaxis), axes, strict=True):
+        axis.set_ticks(scales.ticks(along.min(), along.max()))
+        axis.set_major_formatter("{x:g}")
+
+
+def _label(ax, lines, axes):
+    """Write their values at level lines, the highest first, where there is room."""
+    ends, kept = np.array([[axis.min(), axis.max()] for axis in axes]).T, []
+    for text in sorted(ax.clabel(lines, fontsize=7, fmt="%g", inline=False), key=lambda one: -float(one.get_text())):
+        text.set(path_effects=EDGE, color="white")
+        at = (text.get_position() - ends[0]) / (ends[1] - ends[0])
+        if all(np.linalg.norm(at - other) > ROOM for other in kept) and np.abs(at - 0.5).max() < 0.5 - ROOM / 2:
+            kept.append(at)
+        else:
+            text.remove()
+
+
+def colour_bar(ax, drawn, name, ticks=None) -> None:
+    """A colour bar with its name, that hangs on its axes: as tall as they are, whatever their shape.
+
+    Args:
+        ax: matplotlib axes.
+        drawn: what is drawn there in colours, such as an image or a mesh.
+        name: of what the colours are, with its unit if it has one.
+        ticks: numbers to label, `[ticks]`, or None for matplotlib's.
+    """
+    _axes(ax, name)
+    ticks = None if ticks is None else checks.numbers("ticks", ticks, 1)
+    if not isinstance(drawn, ScalarMappable):
+        raise ValueError(f"drawn={checks.shown(drawn)}, expected what matplotlib draws in colours")
+    own = ax.figure.colorbar(drawn, cax=ax.inset_axes([1.03, 0, 0.05, 1]), spacing="proportional")
+    if ticks is not None:
+        own.set_ticks(ticks)
+    # of equal steps all with as many digits
+    plain = type(drawn.norm) is Normalize
+    own.ax.yaxis.set_major_formatter(ScalarFormatter(useOffset=False) if plain else "{x:g}")
+    own.ax.minorticks_off()
+    own.ax.tick_params(labelsize="x-small")
+    own.set_label(name, fontsize="small", rotation=0 if len(name) == 1 else 90)
 
 
 def surface(ax, plane, *finer, name="C") -> None:
@@ -139,7 +148,10 @@ def surface(ax, plane, *finer, name="C") -> None:
     ax = _axes(ax, name)
     if not hasattr(ax, "plot_surface"):
         raise ValueError(f"ax={checks.shown(ax)}, expected axes made with projection='3d'")
-    alphas, betas, values = _joined([(one, _values(one, 2)) for one in (plane, *finer)])
+    planes = [(one, _values(one, 2)) for one in (plane, *finer)]
+    if min(min(values.shape) for _, values in planes) < 2:
+        raise ValueError("a plane of one point along an axis, expected two or more along both")
+    alphas, betas, values = _joined(planes)
     scale = norm(plane.values)
     levels = _levels(scale)
     span = (scale.vmax - scale.vmin) or 1.0
@@ -155,14 +167,15 @@ def surface(ax, plane, *finer, name="C") -> None:
     if len(levels):
         ax.contour(x, y, values, levels, zdir="z", offset=ground, cmap=COLOURS, norm=scale, linewidths=1)
     ax.set(xlabel="α", ylabel="β", zlabel=name, zlim=(ground, scale.vmin + span))
-    ax.set_xticks(scales.ticks(alphas.min(), alphas.max()))
-    ax.set_yticks(scales.ticks(betas.min(), betas.max()))
+    _ticks(ax, alphas, betas)
     ax.set_zticks(scales.levels(scale.vmin, scale.vmax, most=6))
 
 
 def _joined(planes):
     """Planes about one origin as one grid of all their points, on it the smallest that is there, straight between."""
-    alphas, betas = axes = [np.unique(np.concatenate([one.axes[k] for one, _ in planes])) for k in (0, 1)]
+    every = [np.sort(np.concatenate([one.axes[k] for one, _ in planes])) for k in (0, 1)]
+    # a point of two planes is one, though rounding parts them
+    alphas, betas = axes = [along[np.diff(along, prepend=-np.inf) > 1e-9 * np.ptp(along)] for along in every]
     joined = np.empty((len(alphas), len(betas)))
     for one, values in sorted(planes, key=lambda of: -np.ptp(of[0].alphas)):
         i, j = ((all_ >= own.min()) & (all_ <= own.max()) for all_, own in zip(axes, one.axes, strict=True))
@@ -175,16 +188,9 @@ def line(ax, slice_, label=None, **style) -> None:
     """C along a line, with its noise floor as a band (seldom wide enough to see)."""
     values, ax = _values(slice_, 1), _axes(ax, label)
     (drawn,) = ax.plot(slice_.alphas, values, label=label, **style)
-    ax.fill_between(
-        slice_.alphas,
-        values - slice_.floor,
-        values + slice_.floor,
-        color=drawn.get_color(),
-        alpha=0.3,
-        lw=0,
-    )
-    ax.set_xlabel("α")
-    ax.set_ylabel("C")
+    band = values - slice_.floor, values + slice_.floor
+    ax.fill_between(slice_.alphas, *band, color=drawn.get_color(), alpha=0.3, lw=0)
+    ax.set(xlabel="α", ylabel="C")
 
 
 def band(ax, steps, values, label=None, **style) -> None:

@@ -1,9 +1,23 @@
-"""Which numbers a figure shows: round levels, round ticks, where decades are. Numbers in, numbers out."""
+"""How a figure shows numbers: round levels, round ticks, where decades are, titles of measures. Numbers in and out."""
 
 import numpy as np
 
 from jaxcost import checks
 
+MEASURES = {  # titles, and for those that span decades up to where a logarithmic axis of them is linear
+    "depth": ("depth of the deepest minimum, units of C", 1e-6),
+    "minima": ("local minima deeper than 0.01", 1),
+    "total_variation": ("total variation, units of C", 1e-6),
+    "excess_variation": ("excess variation, units of C", 1e-6),
+    "roughness": ("roughness, C per squared half-width", 1e-5),
+    "relative_roughness": ("relative roughness (a parabola: 6.5)", 1),
+    "bowl": ("share of variance of the best quadratic", None),
+    "information": ("information content of the steps", None),
+    "frequency": ("mean frequency, cycles a half-width (a parabola: 0.55)", None),
+    "chebyshev": ("Chebyshev coefficients for 0.1 %", None),
+    "negative_curvature": ("share that bends down", None),
+    "curvature_ratio": ("curvature ratio, down : up", 0.1),
+}
 LOG_FROM = 10  # ratio of largest to smallest cost from which equal steps may hide the low ground
 DIGITS = (1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)  # of rungs, the finest first
 
@@ -55,7 +69,7 @@ def levels(low, high, logarithmic=False, *, funnel=False, most=12) -> np.ndarray
 
 
 def ticks(low, high) -> np.ndarray:
-    """A few round numbers from `low` to `high`: 0 and one to each side of it about a middle of 0, else up to five.
+    """A few round numbers from `low` to `high`: 0 and one to each side of it about a middle of 0, else up to seven.
 
     Raises:
         ValueError: a value is not finite, or `low` is above `high`.
@@ -69,7 +83,7 @@ def ticks(low, high) -> np.ndarray:
     if low == high:
         return np.array([low])
     if abs(low + high) >= 0.1 * (high - low):
-        return _multiples(low, high, 5)
+        return _multiples(low, high, 7)
     digit, power = f"{min(-low, high) * (1 + 1e-6):e}".split("e")  # a half-width of 0.03 is 0.03, however it is rounded
     side = float(f"{digit[0]}e{power}")
     return np.array([-side, 0.0, side])
@@ -95,5 +109,5 @@ def _rungs(low, high, most):
 
 
 def _plain(numbers):
-    """0.3 in place of 0.30000000000000004, which is above 0.3."""
-    return np.array([float(f"{number:.12g}") for number in numbers])
+    """0.3 in place of 0.30000000000000004, which is above 0.3, and 0 in place of -0."""
+    return np.array([float(f"{number:.12g}") for number in numbers]) + 0.0

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.colors import LogNorm, Normalize, to_hex
 from matplotlib.figure import Figure
 
-from jaxcost import plot, slices, statistics
+from jaxcost import plot, scales, slices, statistics
 from jaxcost.connectivity import curves, graph
 from jaxcost.measures import bumpiness, minima
 
@@ -159,7 +159,7 @@ def test_numbers_that_are_no_medians_are_drawn_with_their_intervals_as_well():
 
 
 def test_every_measure_of_a_slice_alone_has_a_title_and_critical_points_have_none():
-    assert tuple(plot.MEASURES) == bumpiness.Measures._fields[:-3]
+    assert tuple(scales.MEASURES) == bumpiness.Measures._fields[:-3]
     assert bumpiness.Measures._fields[-3:] == ("bottoms", "saddles", "tops")
 
 
