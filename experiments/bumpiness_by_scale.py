@@ -183,7 +183,7 @@ def draw(path):
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=12)
     many, each = next(iter(result.kinds.values())).fine.depth.shape[1:]
     figure.suptitle(
-        f"By scale, {each} random line{'s' * (each > 1)} through each of {many} networks of three kinds, "
+        f"How bumpy C is, by scale: {each} random line{'s' * (each > 1)} through each of {many} networks of a kind, "
         "median and\n95 % interval over networks; dotted: of the line's own dip and a random field of the rest's "
         f"spectrum\nrings: changes by more than {CHANGE:.0%} at half the resolution, the grid's; "
         "triangles: infinite, or too few nodes to tell; thin: noise floor"

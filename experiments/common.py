@@ -239,7 +239,8 @@ def log(*axes):
 def counts(ax):
     """Make the upward axis one of counts: linear from 0 to 1 and logarithmic beyond, with plain numbers."""
     ax.set_yscale("symlog", linthresh=1)
-    ax.autoscale_view(scalex=False)  # a margin in the new scale, also where limits were asked for before
+    ax.update_datalim([(0, 0)], updatex=False)  # a margin of what is shown, from 0
+    ax.autoscale_view(scalex=False)  # in the new scale, also where limits were asked for before
     ax.set_ylim(bottom=-0.1)
     ax.yaxis.set_major_formatter("{x:g}")
 

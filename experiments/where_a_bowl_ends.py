@@ -179,7 +179,8 @@ def draw(path):
     many, each = found.parabolic.shape
     figure.suptitle(
         "Where a bowl ends. Uprights: a parabola explains less than 95 % (full), the line bends down (dashed)\n"
-        f"{each} random lines through each of {many} networks of a kind; medians with 95 % intervals over networks\n"
+        f"{each} random line{'s' * (each > 1)} through each of {many} networks of a kind; "
+        "medians with 95 % intervals over networks\n"
         "marks: whole lines; between two, the middle part of the next, which has fewer points: hence a small step",
         fontsize=11,
     )

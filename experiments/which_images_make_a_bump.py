@@ -236,7 +236,7 @@ def draw_bump(result):
 
 def draw_images(most):
     """The images that rise most, with their costs and guesses at the bottom and on the ridge."""
-    figure = common.figure(8, 7.5)
+    figure = common.figure(9, 7.5)
     for k, ax in enumerate(figure.subplots(4, MOST // 4).flat):
         low, high = most.costs[:, k]
         before, after = (" ".join(map(str, np.flatnonzero(a > 0.5))) or "none" for a in most.outputs[:, k])

@@ -118,11 +118,11 @@ def colour_bar(ax, drawn, name, ticks=None) -> None:
     Args:
         ax: matplotlib axes.
         drawn: what is drawn there in colours, such as an image or a mesh.
-        name: of what the colours are, with its unit if it has one.
+        name: of what the colours are, with its unit if it has one; or None.
         ticks: numbers to label, `[ticks]`, or None for matplotlib's.
     """
     _axes(ax, name)
-    ticks = None if ticks is None else checks.numbers("ticks", ticks, 1)
+    ticks = None if ticks is None else checks.numbers("ticks", ticks, 1, finite=True)
     if not isinstance(drawn, ScalarMappable):
         raise ValueError(f"drawn={checks.shown(drawn)}, expected what matplotlib draws in colours")
     own = ax.figure.colorbar(drawn, cax=ax.inset_axes([1.03, 0, 0.05, 1]), spacing="proportional")
@@ -133,7 +133,7 @@ def colour_bar(ax, drawn, name, ticks=None) -> None:
     own.ax.yaxis.set_major_formatter(ScalarFormatter(useOffset=False) if plain else "{x:g}")
     own.ax.minorticks_off()
     own.ax.tick_params(labelsize="x-small")
-    own.set_label(name, fontsize="small", rotation=0 if len(name) == 1 else 90)
+    own.set_label(name or "", fontsize="small", rotation=0 if len(name or "") == 1 else 90)
 
 
 def surface(ax, plane, *finer, name="C") -> None:
