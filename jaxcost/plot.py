@@ -83,10 +83,10 @@ def contour(ax, plane, minima=None, grid_only=None, *, filled=False, bar=True, n
     ax.set_aspect("equal")
     _ticks(ax, *plane.axes)
     if bar:
-        between = np.diff(levels)
-        told = len(between) and 100 * plane.floor > between.min()
+        seen = 100 * plane.floor > np.min(np.diff(levels), initial=np.inf)
+        told = filter(None, (name, f"± noise floor {plane.floor:.1g}" if seen else None))
         few = scales.levels(scale.vmin, scale.vmax, isinstance(scale, LogNorm), most=6)
-        colour_bar(ax, drawn, f"{name}, ± noise floor {plane.floor:.1g}" if told else name, few)
+        colour_bar(ax, drawn, ", ".join(told), few)
 
 
 def _levels(scale):

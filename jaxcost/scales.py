@@ -19,7 +19,13 @@ MEASURES = {  # titles, and for those that span decades up to where a logarithmi
     "curvature_ratio": ("curvature ratio, down : up", 0.1),
 }
 LOG_FROM = 4  # ratio of largest to smallest cost from which equal steps may hide the low ground
-DIGITS = (1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)  # of rungs, the finest first
+DIGITS = (
+    (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
+    (1, 1.5, 2, 3, 5, 7),
+    (1, 2, 5),
+    (1, 3),
+    (1,),
+)  # of rungs, the finest first
 
 
 def span(values) -> tuple[float, float, bool]:
