@@ -156,15 +156,16 @@ def table(result):
 def draw(path):
     """The planes, one of them in 3-D, the lines, and the number of minima by half-width."""
     networks = results.load(path).networks
-    figures = {"planes": draw_planes(networks), "surface": draw_surface(networks), "lines": draw_lines(networks)}
-    return common.save_figures(path, figures)
+    depth = results.provenance(path)["settings"]["depth"]
+    figures = {"planes": draw_planes(networks, depth), "surface": draw_surface(networks)}
+    return common.save_figures(path, figures | {"lines": draw_lines(networks, depth)})
 
 
-def draw_planes(networks):
+def draw_planes(networks, depth):
     """All planes: one network after the other downwards, half-widths to the right."""
     columns = len(networks["trained"].planes)
     width = 2.6 * columns + 0.8
-    figure = common.figure(width, 8.6)
+    figure = common.figure(width, 7.4)
     axes = figure.subplots(len(networks), columns, squeeze=False)
     for of_network, (name, network) in zip(axes, networks.items(), strict=True):
         for ax, plane in zip(of_network, network.planes, strict=True):
@@ -182,7 +183,7 @@ def draw_planes(networks):
     caption = (
         f"C(w, b) over all images on a random plane through three networks, {points} × {points} points a panel. "
         f"α, β: lengths of the filter-normalised directions, {common.LENGTH}; cross: the network; red: minima "
-        f"deeper than the noise floor, at most {floor:.0e}; white: of the grid alone, not of C. Deep: by more than 0.01"
+        f"deeper than the noise floor, at most {floor:.0e}; white: of the grid alone, not of C. Deep: by more than {depth:g}"
     )
     figure.suptitle(textwrap.fill(caption, round(10 * width)), fontsize=12)
     return figure
@@ -206,7 +207,7 @@ def draw_surface(networks):
     return figure
 
 
-def draw_lines(networks):
+def draw_lines(networks, depth):
     """The cost along one random line through each network, and minima of the planes by half-width."""
     figure = common.figure(12, 4.6)
     left, right = figure.subplots(1, 2)
@@ -225,7 +226,7 @@ def draw_lines(networks):
     left.set_xlabel(f"α, {common.LENGTH}")
     left.set_title("C along one random line through each network")
     right.set_xlabel("half-width of the plane")
-    right.set_ylabel("minima deeper than 0.01")
+    right.set_ylabel(f"minima deeper than {depth:g}")
     right.set_title("Deep minima on the planes, by half-width")
     common.tidy([left, right])
     return figure

@@ -199,7 +199,7 @@ def draw(path):
 
 def draw_planes(result):
     """Each plane near the network, all in one colour scale, and below as far as the projected path goes."""
-    figure = common.figure(3.2 * len(result.planes), 7.6)
+    figure = common.figure(3.2 * len(result.planes), 6.4)
     axes = figure.subplots(2, len(result.planes))
     scale = plot.norm(np.stack([plane.near.values for plane in result.planes.values()]))
     for (near, far), (name, plane) in zip(axes.T, result.planes.items(), strict=True):
