@@ -182,8 +182,8 @@ def draw_planes(networks, depth):
     floor = max(plane.slice_.floor for network in networks.values() for plane in network.planes)
     caption = (
         f"C(w, b) over all images on a random plane through three networks, {points} × {points} points a panel. "
-        f"α, β: lengths of the filter-normalised directions, {common.LENGTH}; cross: the network; red: minima "
-        f"deeper than the noise floor, at most {floor:.0e}; white: of the grid alone, not of C. Deep: by more than {depth:g}"
+        f"α, β: lengths of the filter-normalised directions, {common.LENGTH}; cross: the network; red: minima deeper "
+        f"than the noise floor, at most {floor:.0e}; white: of the grid alone, not of C. Deep: by more than {depth:g}"
     )
     figure.suptitle(textwrap.fill(caption, round(10 * width)), fontsize=12)
     return figure
