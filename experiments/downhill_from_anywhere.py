@@ -174,6 +174,7 @@ def draw(path):
     """The starts' costs; the directions' falls; the three paths."""
     result = results.load(path)
     figure = common.figure(15, 8.4)
+    figure.get_layout_engine().set(wspace=0.05)  # the name of a bar is not that of the next axis
     above, below = figure.subplots(2, 3)
     draw_random(*above, result)
     draw_paths(*below, result)

@@ -191,9 +191,9 @@ def draw_dials(result):
             shown = ax.imshow(picture, cmap="RdBu_r", norm=norm, interpolation="nearest")
             ax.set_title(name, fontsize=8)
             ax.set(xticks=[], yticks=[])
-            ticks = scales.ticks(-far, far)
+            ends = scales.ticks(-far, far)
             if c % 2:
-                plot.colour_bar(ax, shown, "", ticks if c < 2 else np.unique([ticks, ticks / 100]))
+                plot.colour_bar(ax, shown, *(("dial", ends) if c < 2 else ("slope", np.unique([ends, ends / 100]))))
         column[0].set_title(f"{title}\n{column[0].get_title()}", fontsize=10)
     count = network.size(result.before.params)
     figure.suptitle(

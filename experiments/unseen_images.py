@@ -154,6 +154,7 @@ def draw_planes(result):
     middle = tuple(size // 2 for size in seen.values.shape)
     figure = common.figure(15, 4.8)
     scale = plot.norm(np.stack([seen.values, unseen.values]))
+    figure.get_layout_engine().set(wspace=0.05)  # the name of a bar is not that of the next axis
     *two, gap = figure.subplots(1, 3)
     for ax, plane, title in zip(two, (seen, unseen), (f"the {n} training images", "unseen images"), strict=True):
         plot.contour(ax, plane, filled=True, scale=scale)
