@@ -236,7 +236,7 @@ def draw(path):
         ax.xaxis.minorticks_off()
     common.tidy(axes)
     figure.suptitle(
-        "The straight line between two trained networks: medians over pairs, and their 95 % intervals; off the bottom: none"
+        "The straight line between two trained networks: medians over pairs with 95 % intervals; off the bottom: none"
     )
     return common.save_figures(path, {"widths": figure})
 
