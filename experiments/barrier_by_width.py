@@ -235,7 +235,9 @@ def draw(path):
         ax.set_xticks(widths, widths)
         ax.xaxis.minorticks_off()
     common.tidy(axes)
-    figure.suptitle("The straight line between two trained networks: medians over pairs, and their 95 % intervals")
+    figure.suptitle(
+        "The straight line between two trained networks: medians over pairs with 95 % intervals; off the bottom: none"
+    )
     return common.save_figures(path, {"widths": figure})
 
 

@@ -164,7 +164,8 @@ def draw_powers(ax, result):
     colours = ["tab:blue"] * len(result.levels) + ["tab:gray"] * 2
     ax.barh(list(powers), list(powers.values()), color=colours)
     for name, power in powers.items():
-        ax.annotate(f"10^{power:,.0f}", (power, name), (4, 0), textcoords="offset points", va="center")
+        raised = f"{power:,.0f}".replace(",", "{,}")  # no room after the comma
+        ax.annotate(f"$10^{{{raised}}}$", (power, name), (4, 0), textcoords="offset points", va="center")
     ax.set_xscale("log")
     ax.set_xlim(1, 50 * max(powers.values()))
     ax.set_xticks([1, 100, 10_000], ["1", "100", "10,000"])

@@ -29,7 +29,7 @@ import numpy as np
 from common import like, setting
 from networks import Networks, by_network, interval, lines, nested, networks
 
-from jaxcost import cost, plot, populations, results
+from jaxcost import cost, populations, results, scales
 from jaxcost.measures import bumpiness, fits, nulls
 
 CHANGE = 0.1  # of a measure at half the resolution, from which on it is the grid's
@@ -130,7 +130,7 @@ def table(result):
     rows = []
     for kind, found in result.kinds.items():
         rows += [[], [kind, *(f"half-width {result.half_widths[i]:g}" for i in decades)]]
-        for measure in plot.MEASURES:
+        for measure in scales.MEASURES:
             values, fields = getattr(found.fine, measure), getattr(found.fields, measure)
             grid, differ = of_grid(found, measure), apart(found, measure)
             rows.append([measure, *(f"{interval(values[i])}{' #' if grid[i] else '  '}" for i in decades)])
@@ -167,8 +167,8 @@ def draw(path):
     figure, x = common.figure(16, 11.5), result.half_widths
     panels = figure.subplots(3, 4).ravel()
     for i, (kind, found) in enumerate(result.kinds.items()):
-        for ax, (measure, (title, linear)) in zip(panels, plot.MEASURES.items(), strict=True):
-            draw_measure(ax, x, kind, found, measure, f"C{i}")
+        for ax, (measure, (title, linear)) in zip(panels, scales.MEASURES.items(), strict=True):
+            draw_measure(ax, x, kind, found, measure, f"C{i}", (3, 2, 1)[i])
             ax.set_title(title, fontsize=11)
             if "units of C" in title:
                 ax.plot(x, found.floors, color=f"C{i}", lw=0.5)
@@ -183,19 +183,19 @@ def draw(path):
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=12)
     many, each = next(iter(result.kinds.values())).fine.depth.shape[1:]
     figure.suptitle(
-        f"How bumpy C is, by scale: {each} random lines through each of {many} networks of three kinds, median and "
-        f"95 % interval over networks\ndotted: of the line's own dip and a random field of the spectrum of the rest; "
-        f"rings: changes by more than {CHANGE:.0%} at half the resolution, the grid's\n"
+        f"How bumpy C is, by scale: {each} random line{'s' * (each > 1)} through each of {many} networks of a kind, "
+        "median and\n95 % interval over networks; dotted: of the line's own dip and a random field of the rest's "
+        f"spectrum\nrings: changes by more than {CHANGE:.0%} at half the resolution, the grid's; "
         "triangles: infinite, or too few nodes to tell; thin: noise floor"
     )
     return common.save_figures(path, {"measures": figure})
 
 
-def draw_measure(ax, x, kind, found, measure, colour):
+def draw_measure(ax, x, kind, found, measure, colour, width):
     """A measure of one kind: medians with their intervals, rings where it is the grid's, those of the fields dotted."""
     each = [nested(draws) for draws in getattr(found.fine, measure)]
     median, low, high = (np.array([getattr(one, end) for one in each]) for end in ("median", "low", "high"))
-    ax.plot(x, median, color=colour, label=kind, lw=1.5)
+    ax.plot(x, median, color=colour, label=kind, lw=width)  # the thinner over the thicker
     ax.fill_between(x, *np.where(np.isfinite([low, high]), [low, high], np.nan), color=colour, alpha=0.2, lw=0)
     ax.plot(x, [nested(draws).median for draws in getattr(found.fields, measure)], ":", color=colour)
     grid = of_grid(found, measure)

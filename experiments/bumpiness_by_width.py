@@ -179,7 +179,8 @@ def verdicts(result):
 def draw(path):
     """Measures against width and against depth; some of the lines."""
     result = results.load(path)
-    figures = {along: draw_measures(result, along) for along in ("width", "depth")}
+    several = [along for along in ("width", "depth") if len(getattr(result, along)) > 1]  # one point is no curve
+    figures = {along: draw_measures(result, along) for along in several}
     return common.save_figures(path, figures | {"lines": draw_lines(result)})
 
 

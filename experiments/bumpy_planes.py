@@ -156,31 +156,34 @@ def table(result):
 def draw(path):
     """The planes, one of them in 3-D, the lines, and the number of minima by half-width."""
     networks = results.load(path).networks
-    figures = {"planes": draw_planes(networks), "surface": draw_surface(networks), "lines": draw_lines(networks)}
-    return common.save_figures(path, figures)
+    depth = results.provenance(path)["settings"]["depth"]
+    figures = {"planes": draw_planes(networks, depth), "surface": draw_surface(networks)}
+    return common.save_figures(path, figures | {"lines": draw_lines(networks, depth)})
 
 
-def draw_planes(networks):
+def draw_planes(networks, depth):
     """All planes: one network after the other downwards, half-widths to the right."""
     columns = len(networks["trained"].planes)
     width = 2.6 * columns + 0.8
-    figure = common.figure(width, 8.6)
+    figure = common.figure(width, 7.4)
     axes = figure.subplots(len(networks), columns, squeeze=False)
     for of_network, (name, network) in zip(axes, networks.items(), strict=True):
         for ax, plane in zip(of_network, network.planes, strict=True):
             plot.contour(ax, plane.slice_, plane.of_C, plane.of_grid)
             shallow, of_grid = plane.of_C.count - plane.deep, plane.of_grid.count
-            others = f"\n{shallow} shallower, {of_grid} of the grid alone" if shallow + of_grid else ""
-            ax.set_title(f"half-width {plane.half_width:g}\n{in_words(plane)}{others}", fontsize=8)
+            others = ((shallow, "shallower"), (of_grid, "of the grid alone"))
+            others = ", ".join(f"{count} {which}" for count, which in others if count)
+            ax.set_title(f"half-width {plane.half_width:g}\n{in_words(plane)}\n{others}".strip(), fontsize=8)
             ax.tick_params(labelsize="x-small")
         of_network[0].set_ylabel(f"{name}, C = {network.cost:.3g}\n\nβ", fontsize=11)
     for ax in axes[-1]:
         ax.set_xlabel("α")
     points = len(network.planes[0].slice_.alphas)
+    floor = max(plane.slice_.floor for network in networks.values() for plane in network.planes)
     caption = (
         f"C(w, b) over all images on a random plane through three networks, {points} × {points} points a panel. "
-        f"α, β: lengths of the filter-normalised directions, {common.LENGTH}; cross: the network; ±: the noise floor; "
-        "red: minima deeper than it; white: minima of the grid alone, not of C. Titles count those deeper than 0.01"
+        f"α, β: lengths of the filter-normalised directions, {common.LENGTH}; cross: the network; red: minima deeper "
+        f"than the noise floor, at most {floor:.0e}; white: of the grid alone, not of C. Deep: by more than {depth:g}"
     )
     figure.suptitle(textwrap.fill(caption, round(10 * width)), fontsize=12)
     return figure
@@ -195,33 +198,35 @@ def in_words(plane):
 
 def draw_surface(networks):
     """The trained network's plane at the second largest half-width, in 3-D."""
-    plane = sorted(networks["trained"].planes, key=lambda plane: plane.half_width)[-2:][0]
+    planes = sorted(networks["trained"].planes, key=lambda plane: plane.half_width)
+    *finer, plane = planes[:-1] or planes
     figure = common.figure(8, 6.5)
-    ax = figure.add_subplot(projection="3d")
-    plot.surface(ax, plane.slice_)
+    ax = figure.add_subplot(projection="3d", elev=28)
+    plot.surface(ax, plane.slice_, *(one.slice_ for one in finer))
     ax.set_title(f"C about the trained network, half-width {plane.half_width:g}: {in_words(plane)}")
-    ax.set_box_aspect(None, zoom=0.9)
     return figure
 
 
-def draw_lines(networks):
+def draw_lines(networks, depth):
     """The cost along one random line through each network, and minima of the planes by half-width."""
     figure = common.figure(12, 4.6)
     left, right = figure.subplots(1, 2)
-    for name, network in networks.items():
+    thick = zip((3.5, 2.2, 1), ("s", "o", "^"), networks.items(), strict=True)  # the thinner over the thicker
+    for width, marker, (name, network) in thick:
         plot.line(left, network.line, name, lw=1)
         planes = sorted(network.planes, key=lambda plane: plane.half_width)
         widths = [plane.half_width for plane in planes]
-        (drawn,) = right.plot(widths, [plane.deep for plane in planes], "o-", label=name)
+        style = {"lw": width, "marker": marker, "ms": 2 * width + 3}
+        (drawn,) = right.plot(widths, [plane.deep for plane in planes], "-", label=name, **style)
         every = [plane.of_C.count + plane.of_grid.count for plane in planes]
-        right.plot(widths, every, ":", color=drawn.get_color())
+        right.plot(widths, every, ":", color=drawn.get_color(), lw=width)
     right.plot([], [], ":", color="gray", label="all that the grid shows above the noise floor")
     common.log(left.yaxis, right.xaxis)
     common.counts(right)
     left.set_xlabel(f"α, {common.LENGTH}")
     left.set_title("C along one random line through each network")
     right.set_xlabel("half-width of the plane")
-    right.set_ylabel("minima deeper than 0.01")
+    right.set_ylabel(f"minima deeper than {depth:g}")
     right.set_title("Deep minima on the planes, by half-width")
     common.tidy([left, right])
     return figure

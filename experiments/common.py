@@ -233,12 +233,14 @@ def log(*axes):
         getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(functools.partial(plain, axis))
+        axis.set_tick_params(which="minor", pad=5)  # labels as far out as those of the longer ticks
 
 
 def counts(ax):
     """Make the upward axis one of counts: linear from 0 to 1 and logarithmic beyond, with plain numbers."""
     ax.set_yscale("symlog", linthresh=1)
-    ax.autoscale_view(scalex=False)  # a margin in the new scale, also where limits were asked for before
+    ax.update_datalim([(0, 0)], updatex=False)  # a margin of what is shown, from 0
+    ax.autoscale_view(scalex=False)  # in the new scale, also where limits were asked for before
     ax.set_ylim(bottom=-0.1)
     ax.yaxis.set_major_formatter("{x:g}")
 
@@ -246,5 +248,4 @@ def counts(ax):
 def around(coordinates, points, margin=0.15):
     """The two axes of a plane about `coordinates` `[n, 2]`, with a margin, as a share of their larger extent."""
     low, high = np.min(coordinates, 0), np.max(coordinates, 0)
-    margin *= (high - low).max()
-    return [np.linspace(a - margin, b + margin, points) for a, b in zip(low, high, strict=True)]
+    return list(np.linspace(low - margin * (high - low).max(), high + margin * (high - low).max(), points).T)

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from common import like, setting
+from scipy.interpolate import RegularGridInterpolator
 
 from jaxcost import cost, descent, directions, network, plot, populations, results, slices, statistics, trajectories
 
@@ -173,6 +174,7 @@ def draw(path):
     """The starts' costs; the directions' falls; the three paths."""
     result = results.load(path)
     figure = common.figure(15, 8.4)
+    figure.get_layout_engine().set(wspace=0.05)  # the name of a bar is not that of the next axis
     above, below = figure.subplots(2, 3)
     draw_random(*above, result)
     draw_paths(*below, result)
@@ -188,8 +190,8 @@ def draw_random(starts, final, falls, result):
     starts.plot(result.steps, np.median(result.costs, 0), color="black", label="median")
     common.log(starts.yaxis)
     ends = result.costs[:, [0, -1]]
-    lower = np.mean(ends[:, 1] < ends[:, 0])
-    starts.set(xlabel="step", ylabel="C", title=f"{len(ends):,} random starts, {lower:.0%} end lower")
+    lower = np.sum(ends[:, 1] < ends[:, 0])
+    starts.set(xlabel="step", ylabel="C", title=f"{lower:,} of {len(ends):,} random starts end lower")
     bins = np.geomspace(ends.min(), ends.max(), 60)
     final.hist(ends[:, 0], bins, color="tab:gray", label="at the start")
     final.hist(ends[:, 1], bins, color="tab:blue", label="at the end")
@@ -204,16 +206,18 @@ def draw_random(starts, final, falls, result):
 
 def draw_paths(plane, costs, off, result):
     """Three paths on their plane, and by step their true costs and their distance off that plane."""
-    plot.contour(plane, result.plane)
+    plot.contour(plane, result.plane, filled=True)
     for (name, of), colour in zip(result.paths.items(), ("white", "tab:orange", "tab:red"), strict=True):
         plane.plot(*of.coordinates.T, ".-", color=colour, ms=3, lw=1, label=name)
         dark = "black" if colour == "white" else colour
         costs.plot(of.steps, of.costs, color=dark, label=name)
         off.plot(of.steps, of.off, color=dark, label=name)
-    plane.plot(*of.coordinates[0], "*", color="white", markeredgecolor="black", ms=12)
+    plane.plot(*of.coordinates[0], "s", color="white", markeredgecolor="black", ms=8)
     plane.legend(fontsize=8, facecolor="gray", labelcolor="white")
+    seen = RegularGridInterpolator(result.plane.axes, result.plane.values)(of.coordinates[0]).item()
     plane.set(xlabel="first principal direction", ylabel="second")
-    plane.set_title(f"Three paths from one start (star); the plane holds {result.share.sum():.0%}", fontsize=10)
+    hidden = f"the start (square) lies {of.off[0]:.2g} off: its C is {of.costs[0]:.2g}, shown {seen:.2g}"
+    plane.set_title(f"The plane holds {result.share.sum():.0%} of three paths;\n{hidden}", fontsize=10)
     common.log(costs.yaxis)
     costs.set(xlabel="step", ylabel="C", title="Their true costs")
     off.set(xlabel="step", ylabel="length in the space of parameters", title="Their distance off that plane")

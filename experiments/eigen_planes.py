@@ -199,22 +199,22 @@ def draw(path):
 
 def draw_planes(result):
     """Each plane near the network, all in one colour scale, and below as far as the projected path goes."""
-    figure = common.figure(3.2 * len(result.planes), 7.6)
+    figure = common.figure(3.2 * len(result.planes), 6.4)
     axes = figure.subplots(2, len(result.planes))
     scale = plot.norm(np.stack([plane.near.values for plane in result.planes.values()]))
     for (near, far), (name, plane) in zip(axes.T, result.planes.items(), strict=True):
-        plot.contour(near, plane.near, scale=scale)
+        plot.contour(near, plane.near, filled=True, scale=scale)
         near.set_title(f"{name}\nC bends by {plane.curvatures[0]:.1g} to {plane.curvatures[1]:.1g}", fontsize=10)
-        plot.contour(far, plane.far)
-        plot.trajectory(far, plane.coordinates[::-4], plane.off[::-4])
+        plot.contour(far, plane.far, filled=True)
+        plot.trajectory(far, plane.coordinates[::-4][::-1], plane.off[::-4][::-1])
         far.set_title(f"{held(plane):.2g} of the squared way,\n{fall(result, plane):.2g} of C's fall", fontsize=10)
         far.set_xlabel("distance along the first")
     axes[0, 0].set_ylabel("near it, one colour scale\n\ndistance along the second", fontsize=10)
     axes[1, 0].set_ylabel("as far as the path goes, own scales\n\ndistance along the second", fontsize=10)
     figure.suptitle(
         "C on planes through one trained network (+); axes are distances of parameters; along the top eigenvector C "
-        f"doubles at {np.sqrt(2 * result.costs[-1] / result.values[0]):.2g}.\nRed: the training path projected, larger "
-        f"dots further off; it starts {np.linalg.norm([*plane.coordinates[0], plane.off[0]]):.3g} away"
+        f"doubles at {np.sqrt(2 * result.costs[-1] / result.values[0]):.2g}.\nRed: the training path projected, square "
+        f"to star, larger dots further off; it starts {np.linalg.norm([*plane.coordinates[0], plane.off[0]]):.3g} away"
     )
     return figure
 
@@ -230,15 +230,15 @@ def draw_hessian(result):
     ax.set(xlabel="step", ylabel="share of the squared gradient", ylim=(-0.02, 1.02))
     ax.set_title(f"The gradient's share in the {K} top eigenvectors", fontsize=10)
     common.tidy(ax, loc="lower center")
-    plot.contour(surface, result.surface)
+    plot.contour(surface, result.surface, filled=True)
     surface.set_title(f"C, α and β: {common.LENGTH}", fontsize=9)
     most = np.abs(result.within).max()
-    within = result.within, "RdBu", -most, most, "Least second derivative in the plane,\nred where not convex"
-    whole = result.whole.ratio, "magma_r", 0, None, "|lowest / highest| eigenvalue of\nthe Hessian, 0 where convex"
-    for ax, (values, colours, low, high, title) in zip(maps, (within, whole), strict=True):
+    within = result.within, "RdBu", -most, most, "least second derivative", "in the plane, red where not convex"
+    whole = result.whole.ratio, "magma_r", 0, None, "|lowest / highest| eigenvalue", "of the Hessian, 0 where convex"
+    for ax, (values, colours, low, high, name, where) in zip(maps, (within, whole), strict=True):
         mesh = ax.pcolormesh(*result.whole.axes, values.T, cmap=colours, vmin=low, vmax=high)
-        figure.colorbar(mesh, ax=ax, shrink=0.85)
-        ax.set_title(title, fontsize=10)
+        plot.colour_bar(ax, mesh, name)
+        ax.set_title(f"{name[0].upper()}{name[1:]}\n{where}", fontsize=10)
     for ax in (surface, *maps):
         ax.set(xlabel="α", ylabel="β", aspect="equal")
     figure.suptitle("Top eigenvectors hold most of the gradient; where a filter-normalised random plane looks convex")

@@ -140,7 +140,6 @@ def draw(path):
     """One plane of each kind far out, and the number of deep minima of all planes by half-width and resolution."""
     result = results.load(path)
     figure = common.figure(5 * len(result.kinds), 8.6)
-    figure.get_layout_engine().set(w_pad=0.12)  # room for the noise floors beneath the colour bars
     axes = figure.subplots(2, len(result.kinds), squeeze=False)
     for above, below, (kind, by_width) in zip(*axes, result.kinds.items(), strict=True):
         half_width, far = list(by_width.items())[-1]

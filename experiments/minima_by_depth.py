@@ -217,7 +217,7 @@ def draw_counts(ax, levels, of):
         ax.plot(levels, counts.mean(0), label=name, color=f"C{i}", lw=1.5)
         ax.fill_between(levels, counts.min(0), counts.max(0), color=f"C{i}", alpha=0.15, lw=0)
     ax.axvline(np.median(of.floors), color="black", ls=":", lw=1, label="noise floor")
-    ax.axvline(0.01, color="black", lw=0.6)
+    ax.axvline(0.01, color="black", lw=0.6, label="0.01")
     common.log(ax.xaxis)
     common.counts(ax)
     ax.set_ylabel("minima deeper than that")

@@ -31,7 +31,7 @@ import numpy as np
 from common import setting
 from matplotlib.ticker import MaxNLocator
 
-from jaxcost import cost, directions, plot, populations, resampling, results, statistics
+from jaxcost import cost, directions, plot, populations, resampling, results, scales, statistics
 from jaxcost.connectivity import graph, symmetry
 
 WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.3}
@@ -172,7 +172,7 @@ def draw_graph(result):
     for axes, way in zip(figure.subplots(2, 3), WAYS, strict=True):
         of = result.learned[way]
         mesh = axes[0].imshow(of.barriers, vmin=0, vmax=most, cmap=plot.COLOURS)
-        figure.colorbar(mesh, ax=axes[0], shrink=0.8)
+        plot.colour_bar(axes[0], mesh, "barrier of C")
         axes[0].set(xlabel="network", ylabel="network", title=f"{way}: barriers of C")
         for axis in (axes[0].xaxis, axes[0].yaxis):
             axis.set_major_locator(MaxNLocator(integer=True))
@@ -227,8 +227,9 @@ def draw_triangles(result):
     figure = common.figure(14, 4.4)
     x, y = result.shares[:, 1] + result.shares[:, 2] / 2, result.shares[:, 2] * np.sqrt(3) / 2
     low, high = result.inside[picked].min(), result.inside[picked].max()
+    levels = [low, *scales.levels(low, high, most=16), high]
     for ax, i in zip(figure.subplots(1, 3), picked, strict=True):
-        mesh = ax.tricontourf(x, y, result.inside[i], np.linspace(low, high, 20), cmap=plot.COLOURS)
+        mesh = ax.tricontourf(x, y, result.inside[i], levels, cmap=plot.COLOURS)
         inside, sides = (of[i] for of in excesses(result))
         names = ", ".join(map(str, result.corners[i]))
         ax.set_title(f"networks {names}: {inside:.2g} above their plane,\n{sides:.2g} on the sides", fontsize=10)
@@ -236,7 +237,8 @@ def draw_triangles(result):
             ax.annotate(name, corner, (0, 4 if corner[1] else -14), textcoords="offset points", ha="center")
         ax.set_axis_off()
         ax.set(aspect="equal", ylim=(-0.1, 1))
-    figure.colorbar(mesh, ax=figure.axes, shrink=0.8, label="C", format="{x:.2f}")
+    ticks = scales.levels(low, high, most=6)
+    figure.colorbar(mesh, ax=figure.axes, label="C", spacing="proportional", ticks=ticks, format="{x:g}")
     figure.suptitle("C inside triangles of three matched networks: least, middle and largest excess")
     return figure
 

@@ -188,21 +188,21 @@ def draw(path):
     figure = common.figure(16, 8.2)
     *panels, last = figure.subplots(2, 3).ravel()
     for ax, (name, plane) in zip(panels, result.planes.items(), strict=True):
-        plot.contour(ax, plane)
+        plot.contour(ax, plane, filled=True)
         for other in (START, *PLANE):
             x, y = result.judged[other].coordinates
             ax.plot(x, y, "o", color="white", markeredgecolor="black", ms=6)
             right = x > np.mean(plane.alphas)
             ax.annotate(
                 other, (x, y), (-6 if right else 6, 6), textcoords="offset points", color="white", fontsize=8,
-                ha="right" if right else "left",
+                bbox={"facecolor": "black", "alpha": 0.6, "lw": 0, "pad": 1}, zorder=6, ha="right" if right else "left",
             )  # fmt: skip
         ax.plot(*lowest(plane), "*", color="tab:red", markeredgecolor="white", ms=14)
         ax.set(title=name, xlabel="α, length in the space of parameters", ylabel="β")
     draw_judged(last, result)
     figure.suptitle(
         f"One plane through the start and the networks trained on the {PLANE[0]} cost and on {PLANE[1]}, "
-        "under five costs; star: lowest point",
+        "under five costs; star: lowest point of the grid",
         fontsize=12,
     )
     return common.save_figures(path, {"planes": figure})

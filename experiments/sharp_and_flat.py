@@ -213,9 +213,11 @@ def draw(path):
         for batch, one, row in zip(names, result.batches, of, strict=True):
             by_batch.plot(np.full(len(row), batch), row, "o", ms=5)
             by_error.plot(100 * (1 - one.unseen), row, "o", ms=5, label=f"batch {batch}")
-        by_batch.plot(names, np.median(of, 1), "D-", color="black", ms=6, label="median")
+        middle = np.median(of, 1)
+        by_batch.plot(names, np.where(middle > 0, middle, np.nan), "D-", color="black", ms=6, label="median")
         ratio = statistics.summary(ratios(result)[:, m])
         told = f"batch {names[-1]} over {names[0]}: {ratio.median:.2g} ({ratio.low:.2g} to {ratio.high:.2g})"
+        told += f"\n{np.sum(of <= 0)} of {of.size} not above 0, not drawn" if np.any(of <= 0) else ""
         by_batch.set_title(f"{name}\n{told}", fontsize=10)
         ax.plot(result.factors, result.rescaled[..., m].T, "o-", color="tab:blue", ms=4)
         ax.axhline(np.median(of[-1]), color="black", ls="--", label=f"batch {names[-1]}, median, not rescaled")
@@ -230,7 +232,7 @@ def draw(path):
         ax.set_ylabel("sharpness")
     common.tidy([*axes[0].ravel(), *axes[1]])
     figure.suptitle(f"Sharpness at a training cost of {result.target:g}; a thin line joins networks from one start")
-    few = f"{len(result.rescaled)} networks of batch {names[0]}"
+    few = f"{len(result.rescaled)} network{'s' * (len(result.rescaled) > 1)} of batch {names[0]}"
     again.suptitle(
         f"{few}, weights and biases of one layer times a, the next layer's weights over a: no output changes"
     )

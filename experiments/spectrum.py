@@ -163,7 +163,7 @@ def draw(path):
     for column, (name, of) in zip(axes.T, result.stages.items(), strict=True):
         for ax, (part, values) in zip(column, of.values.items(), strict=True):
             tallest.append(ax.hist(values, edges, color="tab:blue")[0].max())
-            ax.axvline(of.values[REMAINDER][-1], color="tab:red", lw=1, label="largest eigenvalue of H - G")
+            ax.axvline(of.values[REMAINDER][-1], color="tab:red", lw=1)
             ax.set_xscale("symlog", linthresh=size[0], linscale=0.5)
             ax.set_xticks([*-(10.0 ** np.arange(0, -6, -2)), 0, *10.0 ** np.arange(-4, 1, 2)])
             inside = (np.abs(values) < size[0]).sum() + of.parameters - len(values)
@@ -174,6 +174,7 @@ def draw(path):
         ax.set_ylabel("eigenvalues a bin")
     for ax in axes[-1]:
         ax.set_xlabel("eigenvalue, per unit of length squared")
+    axes[0, 0].lines[0].set_label("largest eigenvalue of H - G")
     common.tidy(axes, loc="upper left")
     costs = ", ".join(f"{of.cost:.3g} {name}" for name, of in result.stages.items())
     figure.suptitle(f"All eigenvalues over {result.images:,} images; C is {costs}")

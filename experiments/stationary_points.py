@@ -200,7 +200,7 @@ def draw(path):
     common.log(axes[0, 0].xaxis, axes[0, 0].yaxis)
     common.tidy(axes)
     figure.supxlabel("|grad C| / best constant")
-    figure.colorbar(dots, ax=axes, shrink=0.4, pad=0.01).set_label("step")
+    figure.colorbar(dots, ax=axes, pad=0.01).set_label("step")
     floors = [walks.floors for walks in result.kinds.values()]
     figure.suptitle(
         "Walks downhill: C against the length of its gradient, both over the best constant answer's C\n"

@@ -21,9 +21,9 @@ import jax.numpy as jnp
 import numpy as np
 from common import setting
 from jax.flatten_util import ravel_pytree
-from matplotlib.colors import TwoSlopeNorm
+from matplotlib.colors import Normalize, SymLogNorm
 
-from jaxcost import cost, descent, network, results, tails
+from jaxcost import cost, descent, network, plot, results, scales, tails
 
 PARTS = (0.01, 0.1)  # of the dials, the steepest
 
@@ -177,27 +177,29 @@ def draw(path):
 
 def draw_dials(result):
     """First-layer weights as images, other weights, biases; across: dials and slopes, before and after."""
-    drawn = {
-        "the dials,\nbefore learning": result.before.params,
-        "the dials,\nafter learning": result.after.params,
-        "how much C rises as each is turned up,\nbefore learning": result.before.slopes,
-        "how much C rises as each is turned up,\nafter learning": result.after.slopes,
-    }
+    dials, slopes, stages = "the dials", "how much C rises as each is turned up", (result.before, result.after)
+    names = [f"{what},\n{when} learning" for what in (dials, slopes) for when in ("before", "after")]
+    columns = [*(pictures(of.params) for of in stages), *(pictures(of.slopes) for of in stages)]
     inner = len(result.before.params.w) - 1
     figure = common.figure(14, 9)
     panels = figure.subplots(inner + 2, 4, height_ratios=[5] + [2] * inner + [0.8], squeeze=False)
-    for column, (title, tree) in zip(panels.T, drawn.items(), strict=True):
-        for ax, (name, picture) in zip(column, pictures(tree), strict=True):
-            far = np.nanquantile(np.abs(picture), 0.995) or 1.0
-            shown = ax.imshow(picture, cmap="RdBu_r", norm=TwoSlopeNorm(0, -far, far), interpolation="nearest")
+    for c, (column, title) in enumerate(zip(panels.T, names, strict=True)):
+        both = columns[c // 2 * 2 : c // 2 * 2 + 2]  # one scale before and after
+        for ax, (name, picture), *pair in zip(column, columns[c], *both, strict=True):
+            far = max(np.nanquantile(np.abs(one), 0.995) for _, one in pair) or 1.0
+            norm = Normalize(-far, far) if c < 2 else SymLogNorm(far / 1000, vmin=-far, vmax=far)
+            shown = ax.imshow(picture, cmap="RdBu_r", norm=norm, interpolation="nearest")
             ax.set_title(name, fontsize=8)
-            ax.set_xticks([])
-            ax.set_yticks([])
-            bar = figure.colorbar(shown, ax=ax, shrink=0.8, pad=0.02, ticks=[-far, 0, far], format="%.1g")
-            bar.ax.tick_params(labelsize="x-small")
+            ax.set(xticks=[], yticks=[])
+            ends = scales.ticks(-far, far)
+            if c % 2:
+                plot.colour_bar(ax, shown, *(("dial", ends) if c < 2 else ("slope", np.unique([ends, ends / 100]))))
         column[0].set_title(f"{title}\n{column[0].get_title()}", fontsize=10)
     count = network.size(result.before.params)
-    figure.suptitle(f"All {count:,} dials of C, and all {count:,} slopes: red up, blue down, white none", fontsize=13)
+    figure.suptitle(
+        f"All {count:,} dials of C, and all {count:,} slopes: red up, blue down, white none\n"
+        "one scale before and after; that of the slopes is logarithmic down to a thousandth of its end"
+    )
     return figure
 
 

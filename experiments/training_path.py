@@ -149,17 +149,16 @@ def draw_path(result):
     figure = common.figure(13, 6)
     left, right = figure.subfigures(1, 2, width_ratios=(1.15, 1))
     ax = left.subplots()
-    plot.contour(ax, seen.plane)
+    plot.contour(ax, seen.plane, filled=True)
     plot.trajectory(ax, seen.coordinates, seen.off)
     early = len(steps) // 8
-    for i, name in ((0, "start"), (early, f"step {steps[early]:,}"), (-1, "end")):
-        ax.annotate(
-            name, seen.coordinates[i], (0, -40), textcoords="offset points", color="white", ha="center",
-            arrowprops={"arrowstyle": "-", "color": "white", "lw": 0.8},
-        )  # fmt: skip
+    ax.annotate(
+        f"step {steps[early]:,}", seen.coordinates[early], (0, -40), textcoords="offset points", color="white",
+        ha="center", arrowprops={"arrowstyle": "-", "color": "white", "lw": 0.8}, path_effects=plot.EDGE,
+    )  # fmt: skip
     ax.set_xlabel(f"first component, {result.shares[0, 0]:.1%} of the variance")
     ax.set_ylabel(f"second component, {result.shares[0, 1]:.1%}")
-    ax.set_title("C on the plane, through the end; larger dots: further off the plane", fontsize=10)
+    ax.set_title("C on the plane, from start (square) to end (star); larger dots: further off", fontsize=10)
     # what the plane hides: its cost is not that of the path, which is not on it
     top, bottom = right.subplots(2, 1, sharex=True)
     top.plot(steps, costs, label="true C of the step")

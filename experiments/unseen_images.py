@@ -154,14 +154,15 @@ def draw_planes(result):
     middle = tuple(size // 2 for size in seen.values.shape)
     figure = common.figure(15, 4.8)
     scale = plot.norm(np.stack([seen.values, unseen.values]))
+    figure.get_layout_engine().set(wspace=0.05)  # the name of a bar is not that of the next axis
     *two, gap = figure.subplots(1, 3)
     for ax, plane, title in zip(two, (seen, unseen), (f"the {n} training images", "unseen images"), strict=True):
-        plot.contour(ax, plane, scale=scale)
+        plot.contour(ax, plane, filled=True, scale=scale)
         i, j = lowest(plane)
         ax.plot(plane.alphas[i], plane.betas[j], "*", color="tab:red", markeredgecolor="white", ms=12)
         at_network, at_lowest = (f"{plane.values[k]:.3g} ({plane.accuracy[k]:.0%} right)" for k in (middle, (i, j)))
         ax.set_title(f"C on {title}\nat the network {at_network}\nlowest (star) {at_lowest}", fontsize=10)
-    plot.contour(gap, difference)
+    plot.contour(gap, difference, filled=True, name="unseen C less training C")
     gap.set_title(f"their difference: the gap\nat the network {difference.values[middle]:.3g}", fontsize=10)
     for ax in (*two, gap):
         ax.set(xlabel="α", ylabel="β")
@@ -189,7 +190,7 @@ def draw_gap(result):
         ax.set(xlabel="step", ylabel=label)
         ax.locator_params(axis="x", nbins=5)
     costs.set_title("The number goes down with wrong labels too")
-    right.axhline(0.1, color="gray", lw=0.8)
+    right.axhline(0.1, color="gray", lw=0.8, label="one in ten")
     right.set_title("... but it says nothing about unseen images")
     common.tidy(axes)
     return figure

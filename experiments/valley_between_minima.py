@@ -227,11 +227,11 @@ def draw_planes(result):
     """The plane of the Bezier curve, and that of both networks and the second one matched."""
     figure = common.figure(13, 6.2)
     bend, shuffled = figure.subplots(1, 2)
-    plot.contour(bend, result.bend)
+    plot.contour(bend, result.bend, filled=True)
     plot.curve(bend, result.curve, "Bezier curve")
     bend.legend(fontsize=8)
     bend.set_title("Through both networks and the bend of a curve")
-    plot.contour(shuffled, result.shuffled)
+    plot.contour(shuffled, result.shuffled, filled=True)
     a, b, matched = result.three
     for end, style, name in ((b, "--", "to the second"), (matched, "-", "to the second, its neurons renumbered")):
         shuffled.plot(*np.transpose([a, end]), style, marker="o", color="tab:red", markeredgecolor="white", label=name)

@@ -153,7 +153,9 @@ def draw(path):
     result = results.load(path)
     figure = common.figure(13, 5.2)
     left, right = axes = figure.subplots(1, 2, sharey=True)
+    half_widths = results.provenance(path)["settings"]["half_widths"]
     for i, (kind, found) in enumerate(result.kinds.items()):
+        whole = np.isin(found.scales, half_widths)
         shares = [nested(found.shares[..., j]) for j in range(len(found.scales))]
         median, low, high = (np.array([getattr(one, end) for one in shares]) for end in ("median", "low", "high"))
         for ax, x, place in (
@@ -164,6 +166,7 @@ def draw(path):
                 f"{kind}: parabolic to {interval(place(found.parabolic))}, convex to {interval(place(found.convex))}"
             )
             ax.plot(x, median, color=f"C{i}", lw=1.5, label=words)
+            ax.plot(x[whole], median[whole], "os^"[i], color=f"C{i}", ms=5)
             ax.fill_between(x, low, high, color=f"C{i}", alpha=0.15, lw=0)
             for end, style in ((found.parabolic, "-"), (found.convex, "--")):
                 ax.axvline(nested(place(end)).median, color=f"C{i}", ls=style, lw=0.9)
@@ -176,7 +179,9 @@ def draw(path):
     many, each = found.parabolic.shape
     figure.suptitle(
         "Where a bowl ends. Uprights: a parabola explains less than 95 % (full), the line bends down (dashed)\n"
-        f"{each} random lines through each of {many} networks of a kind; medians with 95 % intervals over networks",
+        f"{each} random line{'s' * (each > 1)} through each of {many} networks of a kind; "
+        "medians with 95 % intervals over networks\n"
+        "marks: whole lines; between two, the middle part of the next, which has fewer points: hence a small step",
         fontsize=11,
     )
     return common.save_figures(path, {"bowls": figure})

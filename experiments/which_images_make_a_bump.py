@@ -226,9 +226,9 @@ def draw_bump(result):
     parts.legend(fontsize=8, ncols=3)
     sums.plot(np.arange(1, len(rises) + 1) / len(rises), np.cumsum(np.sort(rises)[::-1]) / rises.sum())
     for part in PARTS:
-        sums.plot(part, carried(rises, part), "o", label=f"{part:.0%} of the images: {carried(rises, part):.0%}")
+        sums.plot(part, carried(rises, part), "o", label=f"{part:.0%} of the images: {carried(rises, part):.2g}")
     sums.axhline(1, color="black", lw=0.8)
-    sums.set(xlabel="share of the images, those that rise most first", ylabel="rises added up, over the depth")
+    sums.set(xlabel="share of the images, those that rise most first", ylabel="their rises added up, 1 = the depth")
     sums.set_title(f"{np.mean(rises > 0):.0%} of the images rise, {np.mean(rises < 0):.0%} fall")
     common.tidy(axes)
     return figure
@@ -236,12 +236,12 @@ def draw_bump(result):
 
 def draw_images(most):
     """The images that rise most, with their costs and guesses at the bottom and on the ridge."""
-    figure = common.figure(8, 7.5)
+    figure = common.figure(9, 7.5)
     for k, ax in enumerate(figure.subplots(4, MOST // 4).flat):
         low, high = most.costs[:, k]
-        before, after = ("".join(map(str, np.flatnonzero(a > 0.5))) or "none" for a in most.outputs[:, k])
+        before, after = (" ".join(map(str, np.flatnonzero(a > 0.5))) or "none" for a in most.outputs[:, k])
         plot.image(ax, most.x[k], f"{most.labels[k]}: {low:.2f} → {high:.2f}\n{before} → {after}")
-    figure.suptitle("The images that rise most\nlabel: cost at the bottom → on the ridge; below, the outputs over 1/2")
+    figure.suptitle("The images that rise most\nlabel: cost, bottom → ridge; below, the digits whose outputs pass 1/2")
     return figure
 
 

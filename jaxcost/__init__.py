@@ -80,6 +80,7 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     connectivity.band      the lowest pass between two networks
     connectivity.graph     many minima, the passes between them, and what tree they make
     live                   a page in which one moves on C, offline and exact
+    scales                 round levels and ticks of a figure, and where it needs decades
     plot                   figures, drawn on given axes
 """
 

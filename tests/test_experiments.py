@@ -108,6 +108,14 @@ def test_a_small_run_writes_one_result_with_its_settings_and_figures(ran, name):
 
 
 @a_script
+def test_no_picture_has_ink_on_its_outermost_pixels(ran, name):
+    for path in ran(name)[0].glob("*.png"):
+        pixels = image.imread(path)[..., :3]
+        edges = {"top": pixels[0], "bottom": pixels[-1], "left": pixels[:, 0], "right": pixels[:, -1]}
+        assert [f"{path.name}, {side}" for side, edge in edges.items() if edge.min() < 1] == []
+
+
+@a_script
 def test_the_same_pictures_are_drawn_from_the_file_alone_and_quietly(ran, name, tmp_path, capfd):
     folder, _, _ = ran(name)
     shutil.copy(folder / f"{name}.npz", tmp_path)

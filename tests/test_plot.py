@@ -1,12 +1,15 @@
 """Figures show what the results hold."""
 
+import io
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib import image
 from matplotlib.colors import LogNorm, Normalize, to_hex
 from matplotlib.figure import Figure
 
-from jaxcost import plot, slices, statistics
+from jaxcost import plot, scales, slices, statistics
 from jaxcost.connectivity import curves, graph
 from jaxcost.measures import bumpiness, minima
 
@@ -38,12 +41,12 @@ def test_the_colour_scale_is_logarithmic_only_where_the_low_ground_would_be_lost
     assert (scale.vmin, scale.vmax) == (1, 3)
 
 
-@pytest.mark.filterwarnings("ignore:.*(constant|No contour levels)")
+@pytest.mark.parametrize("filled", [False, True])
 @pytest.mark.parametrize("values", [np.full((3, 4), np.nan), np.ones((3, 4)), np.diag([np.inf] * 4), [[1.0, 2.0]]])
-def test_odd_planes_are_drawn_too(values):
+def test_odd_planes_are_drawn_too(values, filled):
     with np.errstate(invalid="ignore"):
         figure = Figure()
-        plot.contour(figure.subplots(), plane(values))
+        plot.contour(figure.subplots(), plane(values), filled=filled)
         figure.savefig("/dev/null", format="png")
 
 
@@ -78,33 +81,113 @@ def test_images_are_drawn_row_by_row_and_paths_at_their_coordinates():
     np.testing.assert_allclose(left.images[0].get_array()[1], [3 / 9, 4 / 9, 5 / 9])
     plot.trajectory(right, np.array([[0.0, 1.0], [2.0, 3.0]]), np.array([0.0, 1.0]))
     np.testing.assert_allclose(right.collections[0].get_offsets(), [[0, 1], [2, 3]])
+    ends = {line.get_marker(): tuple(map(float, np.ravel(line.get_data()))) for line in right.lines}
+    assert (ends["s"], ends["*"]) == ((0, 1), (2, 3))  # start and end
     assert len(set(right.collections[0].get_sizes())) == 2
 
 
-@pytest.mark.parametrize("floor", [1.23e-7, 0.0, 0.04])
-def test_the_floor_is_told_at_the_colour_bar_and_nowhere_without_one(floor):
+def ink_at_the_edge(figure):
+    """Whether a picture of a figure, saved as scripts save theirs, has ink on its outermost pixels."""
+    file = io.BytesIO()
+    figure.savefig(file, dpi=120, format="png")
+    file.seek(0)
+    pixels = image.imread(file)[..., :3]
+    return min(edge.min() for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])) < 1
+
+
+@pytest.mark.parametrize(("floor", "told"), [(1.23e-7, False), (0.0, False), (0.04, True)])
+def test_the_floor_is_told_at_the_colour_bar_where_it_is_seen_and_nowhere_without_a_bar(floor, told):
     figure = Figure()
     left, right = figure.subplots(1, 2)
     there = plane(np.arange(12.0).reshape(3, 4), floor)
-    plot.contour(left, there)
-    (drawn,) = [ax for ax in figure.axes if ax not in (left, right)]
-    assert drawn.get_xlabel().startswith("±")
-    assert float(drawn.get_xlabel()[1:]) == pytest.approx(floor, rel=0.5)  # one digit
+    plot.contour(left, there, name="C, per image")
+    (bar,) = left.child_axes
+    assert bar.get_ylabel() == "C, per image" + ", ± noise floor 0.04" * told
     plot.contour(right, there, bar=False)
-    assert len(figure.axes) == 3
+    assert not right.child_axes
     assert right.get_xlabel() == left.get_xlabel() == ""
     figure.savefig("/dev/null", format="png")
 
 
-@pytest.mark.parametrize("values", [np.geomspace(1e-3, 1, 60).reshape(6, 10) ** 2, np.arange(60.0).reshape(6, 10)])
-def test_the_colour_bar_spans_the_values_on_either_scale(values):
+FUNNEL = np.abs(np.linspace(-1, 1, 41))[:, None] + np.abs(np.linspace(-1, 1, 31)) + 0.02
+
+
+@pytest.mark.parametrize("filled", [False, True])
+@pytest.mark.parametrize("values", [FUNNEL**2, FUNNEL])
+def test_the_colour_bar_spans_the_values_on_either_scale_at_few_round_numbers(values, filled):
     figure = Figure()
     ax = figure.subplots()
-    plot.contour(ax, plane(values, 1e-6))
-    drawn = figure.axes[1]
+    plot.contour(ax, plane(values, 1e-6), filled=filled)
     figure.savefig("/dev/null", format="png")
-    np.testing.assert_allclose(drawn.get_ylim(), [values.min(), values.max()], rtol=1e-6)
-    assert any(tick.get_text() for tick in drawn.get_yticklabels())
+    (bar,) = ax.child_axes
+    np.testing.assert_allclose(bar.get_ylim(), np.float32([values.min(), values.max()]), rtol=1e-6)
+    shown = [tick.get_text() for tick in bar.get_yticklabels() if tick.get_text()]
+    assert 2 < len(shown) <= 6
+    assert all(len(text.replace("0", "").replace(".", "")) <= 2 for text in shown)
+
+
+@pytest.mark.parametrize("shape", [(9, 9), (30, 5), (5, 30)])
+def test_a_colour_bar_is_as_tall_as_its_axes_and_nothing_is_cut(shape):
+    figure = Figure(layout="constrained")
+    ax = figure.subplots()
+    values = 1e4 + np.add.outer(np.arange(shape[0]), np.arange(shape[1]))
+    axes = tuple(np.arange(float(n)) for n in shape)
+    there = slices.Slice(axes, values, 0.0, np.ones(2), np.eye(2), 0)
+    plot.contour(ax, there, name="a name, and its unit")
+    ax.set_title("a plane")
+    assert not ink_at_the_edge(figure)
+    (bar,) = ax.child_axes
+    assert bar.get_window_extent().height == pytest.approx(ax.get_window_extent().height)
+    figure.text(0.97, 0.5, "a text that is cut")
+    assert ink_at_the_edge(figure)
+
+
+def test_level_lines_lie_at_the_same_costs_on_planes_of_one_scale_and_filled_ones_say_which():
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    scale = plot.norm(FUNNEL)
+    plot.contour(left, plane(FUNNEL), scale=scale)
+    plot.contour(right, plane(FUNNEL / 2 + 0.5), scale=scale, filled=True)
+    one, other = (ax.collections[-1].levels for ax in (left, right))
+    assert set(other) <= set(one)
+    assert min(one) < 0.1  # in the funnel too, which equal steps leave out
+    said = {float(text.get_text()) for text in right.texts}
+    assert said
+    assert said <= set(other)
+    assert (scale.vmin, scale.vmax) == (FUNNEL.min(), FUNNEL.max())
+    figure.savefig("/dev/null", format="png")
+    for ax in (left, right):  # a second plane of a scale leaves the first one's bar as it is
+        (bar,) = ax.child_axes
+        assert "0.5" in [tick.get_text() for tick in bar.get_yticklabels()]
+
+
+def test_the_origin_is_seen_beside_a_minimum():
+    ax = Figure().subplots()
+    there = plane(FUNNEL)
+    plot.contour(ax, there, minima.local_minima(there.values))
+    (dot,), (cross,) = ([line for line in ax.lines if line.get_marker() == marker] for marker in "o+")
+    assert tuple(map(float, np.ravel(dot.get_data()))) == (0, 0)
+    assert cross.get_markersize() > 1.5 * dot.get_markersize()
+    assert cross.get_zorder() > dot.get_zorder()
+
+
+def test_a_surface_holds_the_points_of_finer_planes_and_its_level_lines_lie_below():
+    figure = Figure()
+    ax = figure.add_subplot(projection="3d")
+    cut = lambda reach: (np.linspace(-reach, reach, 5), np.linspace(-reach, reach, 5))
+    values = lambda axes: np.hypot(*np.meshgrid(*axes, indexing="ij"))
+    coarse, fine = (slices.Slice(axes, values(axes), 0.0, np.ones(2), np.eye(2), 0) for axes in map(cut, (4.0, 1.0)))
+    plot.surface(ax, coarse, fine, name="cost")
+    faces, *lines = ax.collections
+    assert len(faces._faces) == 8 * 8  # five points and four new ones between them
+    assert {face[:, 2].max() for face in faces._faces} >= {np.hypot(0.5, 0.5)}  # a value of the finer plane
+    assert len({tuple(colour) for colour in faces.get_facecolor()}) > 8  # lit
+    assert ax.get_zlim()[0] < 0 < ax.get_zlim()[1]
+    assert lines
+    assert ax.get_zlabel() == "cost"
+    figure.savefig("/dev/null", format="png")
+    with pytest.raises(ValueError, match="one point along an axis"):
+        plot.surface(ax, plane([[1.0, 2.0]]))
 
 
 def summaries(*rows):
@@ -159,7 +242,7 @@ def test_numbers_that_are_no_medians_are_drawn_with_their_intervals_as_well():
 
 
 def test_every_measure_of_a_slice_alone_has_a_title_and_critical_points_have_none():
-    assert tuple(plot.MEASURES) == bumpiness.Measures._fields[:-3]
+    assert tuple(scales.MEASURES) == bumpiness.Measures._fields[:-3]
     assert bumpiness.Measures._fields[-3:] == ("bottoms", "saddles", "tops")
 
 

@@ -144,7 +144,7 @@ function walks(view, slope, exactly, evaluate, redraw, floor) {
     context.stroke();
     const noise = floor();
     const words =
-      `C from ${short(start)} at A to ${short(end)} at B, lowest ${short(low)}, highest ${short(high)}; barrier ${short(Math.max(0, barrier), 3)}` +
+      `C from ${short(start)} at A to ${short(end)} at B, lowest ${short(low)}, highest ${short(high)}; barrier ${short(barrier > 1e-12 * high ? barrier : 0, 3)}` +
       (noise ? `; differences below ${noise.toExponential(0)} are rounding` : "");
     $("cut-said").textContent = words;
     canvas.ariaLabel = words;
