@@ -20,6 +20,7 @@ from unittest import mock
 import browser
 import numpy as np
 import pytest
+from matplotlib import image
 from scipy import signal, special
 
 from jaxcost import data, results

@@ -86,7 +86,8 @@ function measuredFloor() {
   return Math.max(4 * worst, 2 ** -23 * largest);
 }
 
-async function compute() {
+async function compute(then) {
+  // `then` follows the first picture, for which it would be in the way
   const { side, plane, single } = view,
     of = { a: view.a, b: view.b, w: view.w },
     which = images.on();
@@ -103,12 +104,14 @@ async function compute() {
     const asked = Float64Array.from({ length: 2 * places.length }, (_, k) =>
       k % 2 ? at(of.b, places[k >> 1] % side) : at(of.a, Math.floor(places[k >> 1] / side)),
     );
-    await points.evaluate(plane, single, asked, which, (first, values) =>
+    const keep = (first, values) =>
       values.forEach((value, k) => {
         known[places[first + k]] = value;
         done[places[first + k]] = 1;
-      }),
-    );
+      });
+    // the very first is made here, while the workers are still starting
+    if (window.timings.first === null) keep(0, await evaluateAll(asked));
+    else await points.evaluate(plane, single, asked, which, keep);
     if (compute.latest !== mine) return;
     const coarse = (side - 1) / stride + 1,
       values = new Float64Array(coarse * coarse);
@@ -120,6 +123,7 @@ async function compute() {
     drawn = { scale, levels: levelsOf(scale, least) };
     redraw();
     window.timings.first ??= performance.now();
+    if (stride === STRIDES[side][0]) then();
     if (stride === 1) {
       window.timings.full ??= performance.now();
       settled();
@@ -179,11 +183,12 @@ function settled() {
 
 function changed({ said = false } = {}) {
   view.w = Math.min(Math.max(view.w, NARROWEST), WIDEST);
-  compute();
   redraw();
-  pointed(said);
-  walking.drawCut();
-  write();
+  compute(() => {
+    pointed(said);
+    walking.drawCut();
+    write();
+  });
 }
 
 function pointed(said) {
