@@ -288,14 +288,15 @@ def test_a_ball_crawls_settles_or_leaves_by_its_rate(tmp_path, tab):
     near = point + 1e-4 * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
     right, left, up, down = in_float64(the_cost(), frame_of(2), near, 50)[1]
     largest = np.linalg.eigvalsh(np.array([(right - left) / 2e-4, (up - down) / 2e-4]))[1]
-    start = [float(point[0]) + 0.001, float(point[1])]
+    start = [float(point[0]) + 0.2, float(point[1])]
     said = {}
     for rate in (-3, -np.log10(largest), 3):
         tab.evaluate(f"view.point = {start}; walking.forget(); $('rate').value = {rate}")
         tab.evaluate("for (let i = 0; i < 400; i++) walking.step()")
         said[rate] = tab.evaluate("[$('ball').textContent, walking.walk.costs]")
-    (crawls, slow), (_, right), (leaves, wild) = said.values()
+    (crawls, slow), (rests, right), (leaves, wild) = said.values()
     assert "crawls" in crawls
+    assert "it has come to the bottom" in rests
     assert np.ptp(slow) < 0.1 * slow[0]
     assert right[-1] <= slow[-1] + 1e-12
     assert "above 2: no step settles here" in leaves or "left for good" in leaves or "no bowl" in leaves

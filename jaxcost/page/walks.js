@@ -6,15 +6,32 @@ function walks(view, slope, exactly, evaluate, redraw, floor) {
   const walk = { path: [], costs: [], running: 0 },
     cut = { a: null, b: null };
 
-  // the largest curvature of the plane at the ball, from exact slopes: above 2 / rate no step can settle there
-  function curvature([a, b]) {
-    const h = 1e-4 * Math.min(view.w, 1),
-      [, ux, uy] = slope(a + h, b),
-      [, vx, vy] = slope(a - h, b),
-      [, px, py] = slope(a, b + h),
-      [, qx, qy] = slope(a, b - h);
-    const [xx, yy, xy] = [(ux - vx) / (2 * h), (py - qy) / (2 * h), (uy - vy + (px - qx)) / (4 * h)];
-    return (xx + yy) / 2 + Math.hypot((xx - yy) / 2, xy);
+  // second derivatives in the plane, by central differences of exact slopes in float64; the largest curvature of
+  // these; and Newton's step downhill from a slope, null where there is no bowl
+  function bend([a, b]) {
+    const h = 1e-4 * Math.min(view.w, 1);
+    const [right, left, up, down] = [exactly(a + h, b), exactly(a - h, b), exactly(a, b + h), exactly(a, b - h)];
+    const xx = (right[1] - left[1]) / (2 * h),
+      yy = (up[2] - down[2]) / (2 * h),
+      xy = (right[2] - left[2] + up[1] - down[1]) / (4 * h),
+      det = xx * yy - xy * xy;
+    const newton = (da, db) => (xx > 0 && det > 0 ? [(xy * db - yy * da) / det, (xy * da - xx * db) / det] : null);
+    return { largest: (xx + yy) / 2 + Math.hypot((xx - yy) / 2, xy), newton };
+  }
+
+  // how a walk goes, in words, from its costs and what is there to fall
+  function manner(costs, here, slopes, far) {
+    const reached = costs[costs.length - 1],
+      last = costs.slice(-21),
+      jumps = last.filter((x, i) => i && x > last[i - 1]).length,
+      ahead = here.newton(...slopes),
+      left = ahead && -(ahead[0] * slopes[0] + ahead[1] * slopes[1]) / 2;
+    if (!Number.isFinite(reached) || far) return "it has left for good: the rate is too large here";
+    if (jumps > 5) return "it jumps up again and again: too large a rate for this valley";
+    if (left !== null && left < 1e-3 * Math.abs(reached)) return "it has come to the bottom";
+    if (last.length > 20 && last[0] - reached < 0.02 * Math.abs(last[0]))
+      return "it crawls: a larger rate would go faster";
+    return "it goes down";
   }
 
   function step() {
@@ -23,55 +40,35 @@ function walks(view, slope, exactly, evaluate, redraw, floor) {
       [c, da, db] = slope(a, b);
     if (!walk.costs.length) walk.costs.push(c);
     const next = [a - rate() * da, b - rate() * db],
-      [reached, ea, eb] = slope(...next);
+      [reached, ...slopes] = slope(...next),
+      here = bend(next),
+      bound = rate() * here.largest;
     walk.path.push(next);
     walk.costs.push(reached);
-    const steps = walk.path.length - 1,
-      far = Math.hypot(next[0] - view.a, next[1] - view.b) > 400 * Math.max(view.w, 1);
-    const still = Math.hypot(ea, eb) * rate() < 1e-7 * Math.max(1, Math.hypot(...next));
-    const last = walk.costs.slice(-21),
-      up = last.filter((x, i) => i && x > last[i - 1]).length;
-    const words =
-      !Number.isFinite(reached) || far
-        ? "it has left for good: the rate is too large here"
-        : still
-          ? "it has come to rest: the slope is gone"
-          : up > 5
-            ? "it jumps up again and again: too large a rate for this valley"
-            : steps > 20 && last[0] - reached < 0.02 * Math.abs(last[0])
-              ? "it crawls: a larger rate would go faster"
-              : "it goes down";
-    const bound = curvature(next);
+    const far = Math.hypot(next[0] - view.a, next[1] - view.b) > 400 * Math.max(view.w, 1),
+      still = rate() * Math.hypot(...slopes) < 1e-7 * Math.max(1, Math.hypot(...next)),
+      told = bound > 2 ? ", above 2: no step settles here" : bound <= 0 ? ", no bowl here" : "";
     $("ball").textContent =
-      `step ${steps}: C ${short(walk.costs[0])} to ${short(reached)}\n${words}\nrate × largest curvature here = ${short(rate() * bound, 3)}` +
-      (rate() * bound > 2 ? ", above 2: no step settles here" : bound <= 0 ? ", no bowl here" : "");
-    if (!Number.isFinite(reached) || far || still || steps >= 2000) stop();
+      `step ${walk.path.length - 1}: C ${short(walk.costs[0])} to ${short(reached)}\n` +
+      `${manner(walk.costs, here, slopes, far)}\nrate × largest curvature here = ${short(bound, 3)}${told}`;
+    if (!Number.isFinite(reached) || far || still || walk.path.length > 2000) stop();
     redraw();
   }
 
   // Newton's steps in the plane, halved until C is lower; downhill where there is no bowl
   function bottom(from) {
     let [a, b] = from,
-      [c, da, db] = exactly(a, b);
-    for (let step = 0; step < 60 && Math.hypot(da, db) > 1e-13; step++) {
-      const h = 1e-4 * Math.min(view.w, 1),
-        [, ux, uy] = exactly(a + h, b),
-        [, vx, vy] = exactly(a - h, b),
-        [, , py] = exactly(a, b + h),
-        [, , qy] = exactly(a, b - h);
-      const [xx, yy, xy] = [(ux - vx) / (2 * h), (py - qy) / (2 * h), (uy - vy) / (2 * h)],
-        det = xx * yy - xy * xy;
-      let [x, y] =
-        xx > 0 && det > 0
-          ? [-(yy * da - xy * db) / det, -(xx * db - xy * da) / det]
-          : [-da, -db].map((d) => (d * view.w) / 4 / Math.hypot(da, db));
-      let next = exactly(a + x, b + y);
+      [c, ...slopes] = exactly(a, b);
+    for (let step = 0; step < 60 && Math.hypot(...slopes) > 1e-13; step++) {
+      const downhill = slopes.map((d) => (-d * view.w) / 4 / Math.hypot(...slopes));
+      let [x, y] = bend([a, b]).newton(...slopes) ?? downhill,
+        next = exactly(a + x, b + y);
       for (let half = 0; half < 40 && !(next[0] < c); half++) {
         [x, y] = [x / 2, y / 2];
         next = exactly(a + x, b + y);
       }
       if (!(next[0] < c)) break;
-      [a, b, c, da, db] = [a + x, b + y, ...next];
+      [a, b, c, ...slopes] = [a + x, b + y, ...next];
     }
     return [a, b];
   }
