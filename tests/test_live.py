@@ -373,6 +373,34 @@ def test_a_ladder_is_interpolated_on_one_rung_and_gives_its_points(tmp_path, tab
     assert tab.errors == []
 
 
+@needs_browser
+@pytest.mark.parametrize("is_live", [True, False])
+def test_a_cost_without_classes_has_a_page_too(is_live, tmp_path, tab):
+    random = np.random.default_rng(0)
+    some = data.Images(*(jnp.asarray(random.normal(size=(40, k)), jnp.float32) for k in (6, 2)))
+    C, frame = cost.Cost(some, network.mlp(jnp.tanh), losses.absolute), frame_of(0, (6, 5, 2))
+    path = tmp_path / "page.html"
+    options = {"zooms": [1.0, 4.0], "points": 3, "progress": False, "title": "@data@ & </script>"}
+    assert live.explorer(path, C, frame, live=None if is_live else False, **options).live == is_live
+    whole(tab, path, "#points=31&point=1,1")
+    expected = float(C(*frame.at([1.0, 1.0])))
+    assert tab.evaluate("costAt().at(1, 1, images.on())") == pytest.approx(expected, rel=1e-5)
+    assert tab.evaluate("document.title") == tab.evaluate("page.title") == options["title"]
+    assert tab.evaluate("document.querySelectorAll('#classes input').length") == 0
+    assert tab.errors == []
+
+
+@needs_browser
+def test_a_page_says_where_C_is_not_finite(tmp_path, tab):
+    C, frame, path = the_cost("sigmoid, cross-entropy"), frame_of(0), tmp_path / "page.html"
+    wide = directions.Frame(jax.tree.map(lambda leaf: 1e3 * leaf, frame.origin), frame.directions)
+    live.explorer(path, C, live.View(wide, 1e-3), images=30)
+    whole(tab, path, "#points=31")
+    assert "C was finite at no point tried" in tab.evaluate("$('kind').textContent")
+    assert "961 points not finite" in tab.evaluate("$('state').textContent")
+    assert tab.errors == []
+
+
 OPERATIONS = {
     "elementwise": lambda p, x: jnp.exp(-jnp.abs(p)) + jnp.log1p(x**2) / jnp.sqrt(1 + p**2) + jnp.maximum(p, x) ** 3,
     "choice": lambda p, x: jnp.where((p > x) & ~(x < 0), jnp.sin(p), jnp.clip(x, -0.5, 0.5)),

@@ -16,6 +16,8 @@ from jaxcost.engine import affine, batching, exact, javascript
 from jaxcost.engine.affine import AFFINE
 from jaxcost.engine.javascript import Program, Untranslated
 
+CARRIED = 0  # what a value takes beside itself, for `affine.cut`: a page carries products however small they are
+
 
 class Carried(NamedTuple):
     """What remains of a cost on planes.
@@ -56,7 +58,7 @@ def carried(C, frames) -> Carried:
         raise Untranslated(f"the model rounds by itself: {(notes.narrowed + notes.kept)[0]}")
     with jax.enable_x64(True):
         wide = partial(jax.tree.map, lambda leaf: jnp.asarray(leaf, jnp.float64))
-        found = affine.cut(partial(whole, C), wide(origin), C.images, 2)
+        found = affine.cut(partial(whole, C), wide(origin), C.images, CARRIED)
         if found is None:
             raise Untranslated("nothing in the model can be computed beforehand")
         parts = _Parts.of(found)
@@ -68,7 +70,7 @@ def carried(C, frames) -> Carried:
 
 def size(C, origin) -> int:
     """Numbers that `carried` would keep of each image and plane; 0 where nothing is computed beforehand."""
-    found = affine.cut(partial(_cost_and_outputs, C), origin, C.images, 2)
+    found = affine.cut(partial(_cost_and_outputs, C), origin, C.images, CARRIED)
     return 0 if found is None else 3 * sum(_Parts.of(found).sizes["image"])
 
 

@@ -5,6 +5,7 @@ The page itself is in the folder `page`: HTML, a style, and scripts that know no
 
 import base64
 import json
+import re
 from importlib import metadata, resources
 
 import jax
@@ -130,10 +131,8 @@ def text(told) -> bytes:
     data = json.dumps(told, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     script = "\n".join(_asset(f"{name}.js") for name in SCRIPTS)
     title = told["title"].replace("&", "&amp;").replace("<", "&lt;")
-    page = _asset("page.html")
-    for mark, content in (("style", _asset("page.css")), ("script", script), ("title", title), ("data", data)):
-        page = page.replace(f"@{mark}@", content)
-    return page.encode()
+    parts = {"style": _asset("page.css"), "script": script, "title": title, "data": data}
+    return re.sub(r"@(style|script|title|data)@", lambda mark: parts[mark[1]], _asset("page.html")).encode()
 
 
 def _asset(name):

@@ -8,7 +8,7 @@ function imagePanels(page, view, cost, changed) {
 
   function on() {
     // of images in a live page, of classes in a ladder
-    if (!page.live) return Uint8Array.from(names, (_, c) => !view.off.has(c));
+    if (!page.live) return Uint8Array.from(names ?? [0], (_, c) => !view.off.has(c));
     return Uint8Array.from({ length: page.n }, (_, i) => !view.without.has(i) && !(labels && view.off.has(labels[i])));
   }
 
