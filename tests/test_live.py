@@ -28,6 +28,7 @@ LOSSES = {
     "whole labels, relu": (network.mlp(jax.nn.relu), optax.softmax_cross_entropy_with_integer_labels),
     "relu, softmax outputs, quadratic": (network.mlp(jax.nn.relu, jax.nn.softmax), losses.quadratic),
 }
+SLOW = "relu, sigmoid cross-entropy", "sigmoid, cross-entropy", "relu, softmax outputs, quadratic"
 
 
 def the_cost(name="sigmoid, quadratic"):
@@ -191,7 +192,7 @@ def whole(tab, path, fragment=""):
 
 
 @needs_browser
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in LOSSES])
 def test_the_page_computes_C_its_slope_and_outputs_as_python_does_in_float64(name, tmp_path, tab):
     C, points = the_cost(name), scattered(1000)
     planes = {"one": frame_of(0), "other": frame_of(5, scale=lambda n: n**-0.5)}

@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxcost.engine import affine, batching, exact, javascript
 from jaxcost.engine.affine import AFFINE
-from jaxcost.engine.javascript import Program, Untranslated
+from jaxcost.engine.javascript import Script, Untranslated
 
 CARRIED = 0  # what a value takes beside itself, for `affine.cut`: a page carries products however small they are
 
@@ -23,7 +23,7 @@ class Carried(NamedTuple):
     """What remains of a cost on planes.
 
     Attributes:
-        cost: a `Program` of `point` and `image`, two vectors each: what moves, at the point or of the image there, and
+        cost: a `Script` of `point` and `image`, two vectors each: what moves, at the point or of the image there, and
             what does not. Its result is the cost of the image.
         details: of four vectors each, these and what moves of the two directions. Its results are the cost of the
             image, its outputs, and its derivatives along the directions.
@@ -33,8 +33,8 @@ class Carried(NamedTuple):
         of_images: and of the images, `[n, size]`.
     """
 
-    cost: Program
-    details: Program
+    cost: Script
+    details: Script
     points: list[np.ndarray]
     images: list[np.ndarray]
     of_point: np.ndarray

@@ -42,7 +42,7 @@ IN_TURN = {*UNARY, *BINARY, *LOGICAL, *REDUCED, "integer_pow", "select_n", "clam
 MOST = 1_000_000  # numbers of one value: more is no program for a page
 
 
-class Program(NamedTuple):
+class Script(NamedTuple):
     """A function for one image as text.
 
     Attributes:
@@ -60,7 +60,7 @@ class Untranslated(ValueError):
     """The program does something that is not known here; says what."""
 
 
-def translated(f: Callable, point: tuple, image: tuple) -> Program:
+def translated(f: Callable, point: tuple, image: tuple) -> Script:
     """What f says of one image, as JavaScript.
 
     Args:
@@ -97,7 +97,7 @@ def translated(f: Callable, point: tuple, image: tuple) -> Program:
         *(["function atPoint() {", *text.at_point, "}", "function atImage() {", *text.at_image, "}"]),
         f"return {{point, image, atPoint, atImage, results: [{', '.join(results)}]}};",
     ]
-    return Program("\n".join(lines), tuple(tuple(v.aval.shape) for v in closed.jaxpr.outvars))
+    return Script("\n".join(lines), tuple(tuple(v.aval.shape) for v in closed.jaxpr.outvars))
 
 
 class _Text:
