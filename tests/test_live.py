@@ -335,6 +335,31 @@ def test_the_page_fits_its_window_and_answers_keys_and_pointer(width, dark, tmp_
 
 
 @needs_browser
+def test_two_fingers_zoom_and_one_moves(tmp_path, tab):
+    path = tmp_path / "page.html"
+    live.explorer(path, the_cost(), frame_of(0), images=30)
+    tab.call("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=2)
+    whole(tab, path, "#points=31&w=2")
+    box = "$('surface').getBoundingClientRect()"
+    x, y = tab.evaluate(f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])({box})")
+
+    def slide(*places):
+        """Fingers put down, moved and taken off; each place a list of how far right of the middle each finger is."""
+        for kind, place in zip(("touchStart", *["touchMove"] * (len(places) - 1)), places, strict=True):
+            touches = [{"x": x + far, "y": y, "id": i} for i, far in enumerate(place)]
+            tab.call("Input.dispatchTouchEvent", type=kind, touchPoints=touches)
+        tab.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    slide([-20, 20], [-30, 30], [-40, 40])
+    tab.wait_for("Math.abs(view.w - 1) < 1e-9")  # twice as far apart
+    before = tab.evaluate("view.a")
+    slide([0], [10], [30])
+    tab.wait_for(f"view.a < {before}")
+    tab.call("Emulation.setTouchEmulationEnabled", enabled=False)
+    assert tab.errors == []
+
+
+@needs_browser
 def test_the_view_is_in_the_address_and_in_its_files(tmp_path, tab):
     path, frame = tmp_path / "page.html", frame_of(1)
     live.explorer(path, the_cost(), {"a": frame_of(0), "b & c": frame}, images=300)

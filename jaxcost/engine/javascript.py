@@ -225,10 +225,9 @@ def _elementwise(eqn):
     """A pattern of the operation's text, or None if it is none that goes element by element."""
     name, floats = eqn.primitive.name, jnp.issubdtype(eqn.outvars[0].aval.dtype, jnp.floating)
     rounded = lambda pattern: f"{ROUND}({pattern})" if floats else f"({pattern})"
+    if name in ("div", "pow") and not floats:
+        raise Untranslated(f"{name} of whole numbers")
     if name in UNARY or name in BINARY:
-        whole = not floats and name in ("div", "neg", "abs", "sign", "pow") and eqn.outvars[0].aval.dtype.kind == "i"
-        if whole and name in ("div", "pow"):
-            raise Untranslated(f"{name} of whole numbers")
         return rounded((UNARY | BINARY)[name])
     if name in LOGICAL and eqn.outvars[0].aval.dtype.kind == "b":
         return f"({LOGICAL[name]})"
