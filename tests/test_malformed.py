@@ -516,9 +516,12 @@ LEGAL = [
     (r".* (keep|progress|bar|filled|logarithmic|funnel|standard_error|per_class|per_image)|checks.flag value", "True"),
     (r"(slices|connectivity).* (accuracy|derivatives)", "True"),
     (
-        r".* (batch|watch|resume_file|spread|fixed|scale|grid_only|output|label|title|off)|plot.* (minima|name|ticks)",
+        r".* (batch|watch|resume_file|spread|fixed|scale|grid_only|output|label|off)|plot.* (title|minima|name|ticks)",
         "None",
     ),
+    (r"live.explorer (images|points|most)", "huge"),  # as many as there are; and of a page without a ladder
+    (r"live.explorer live", "None, True"),
+    (r"live.explorer zooms", "one fewer"),
     (r"devices.mesh images|descent.ensemble mesh|cost.Cost block", "None"),
     (r".* key|checks.key value", "key"),
     (r"checks.key many value", "keys"),
