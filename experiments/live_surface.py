@@ -11,7 +11,7 @@ take classes and images out, switch to float32 and see what rounding makes. Noth
 
 Expect a page of 4.4 MB that computes C over 1,000 of the 8,000 images, and that has tested itself against float64 when
 it opens: a difference below 1e-13 of C at 96 points. Another 1,000 images of the kind would move C at the trained
-network by about a fifth, which the page says too. About 40 s on two cores.
+network by about a fifth, which the page says too. About 10 s on two cores.
 """
 
 import tempfile

@@ -49,7 +49,6 @@ function pool(begin, source, part = 24) {
   }
   return {
     cost: own,
-    workers: count,
     // all points `[2 n]`; `each(first, values)` as parts come, resolved when all have come; a later call ends it
     evaluate(plane, single, points, on, each) {
       job += 1;

@@ -1,17 +1,5 @@
 // Fingers, keys, buttons, and the view in the address.
 
-const NAMES = {
-  plane: "plane",
-  a: "a",
-  b: "b",
-  w: "w",
-  point: "point",
-  bits: "bits",
-  points: "points",
-  off: "off",
-  without: "without",
-};
-
 function write() {
   const told = {
     plane: page.planes[view.plane].name,
@@ -39,7 +27,7 @@ function write() {
 function read() {
   const told = new URLSearchParams(location.hash.slice(1)),
     number = (name, other) => (Number.isFinite(parseFloat(told.get(name))) ? parseFloat(told.get(name)) : other);
-  const index = page.planes.findIndex((plane) => plane.name === told.get(NAMES.plane));
+  const index = page.planes.findIndex((plane) => plane.name === told.get("plane"));
   toPlane(Math.max(index, 0));
   const whole = (name) =>
     new Set((told.get(name) || "").split(".").filter(Boolean).map(Number).filter(Number.isInteger));

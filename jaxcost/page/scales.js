@@ -97,7 +97,7 @@ function contour(values, side, level) {
   return pieces;
 }
 
-// three digits, and as many more as tell a number from its neighbours
+// a number in a few digits, as a power of ten where it is very large or small
 const short = (x, digits = 4) =>
   Number.isFinite(x)
     ? Math.abs(x) >= 1e5 || (x && Math.abs(x) < 1e-3)
