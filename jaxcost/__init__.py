@@ -32,6 +32,7 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     engine.kinds           the NamedTuples that a file may name
     engine.structure       results as JSON and arrays
     results                one result, one file
+    engine.whole           a cost that is one number of the whole, and no mean over images
     engine.quantities      what is computed at each point: C, its derivatives, its make-up
     engine.coordinates     points of a slice, as arrays
     engine.program         a quantity at the points of a slice, compiled within the memory
@@ -46,6 +47,7 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     engine.noise           how much of a slice is rounding
     engine.watched         what training records
     engine.trained         what training starts from, and leaves
+    engine.means           C and what else is said of all images
     engine.products        products of the second derivatives of C with directions
     engine.dense           the whole matrix of these second derivatives
     cost                   C(w, b), accuracy, the distance of outputs
