@@ -14,6 +14,7 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     resampling             intervals by drawing anew, of draws in groups too
     tails                  what the few largest and the few lowest of many numbers say
     engine.trees           which leaves of a parameter tree move
+    engine.lengths         directions whose weights are as long as the network's
     network                the 784-16-16-10 network, its parameters
     directions             random, normalised, orthonormal directions; P(s) = origin + sum_k s_k d_k
     trajectories           where networks lie on a slice; principal components of a training path

@@ -82,9 +82,8 @@ def test_its_derivatives_are_those_worked_out_by_hand():
     np.testing.assert_allclose(bent[0], along @ expected @ along.T, atol=1e-6)
     np.testing.assert_allclose(value[0], by_hand(0.3, 0.7, 0.2), rtol=1e-6)
     eigenvalues = np.linalg.eigvalsh(expected)
-    np.testing.assert_allclose(
-        lanczos.top_eigenpairs(KEY, energy, ANGLES, 3).values, sorted(eigenvalues, key=abs)[::-1], atol=1e-5
-    )
+    largest = eigenvalues[:0:-1]
+    np.testing.assert_allclose(lanczos.top_eigenpairs(KEY, energy, ANGLES, 2).values, largest, atol=1e-5)
     found = moments.moments(energy, ANGLES, progress=False)
     np.testing.assert_allclose([found.trace, found.squares], [eigenvalues.sum(), (eigenvalues**2).sum()], rtol=1e-5)
     assert abs(estimates.trace(KEY, energy, ANGLES, probes=50).value - eigenvalues.sum()) < 1
