@@ -8,6 +8,7 @@ are the instruments to look at it. Import the rooms themselves: `from jaxcost im
 The rooms by floors, from the ground: each imports only rooms above it in this list.
 
     checks                 what a caller gives, checked
+    engine.idx             headers of IDX files, and files fetched
     data                   images and desired outputs: embedded digits, IDX files, MNIST
     losses                 the cost of one image
     statistics             medians and intervals, tests, how many draws are needed
