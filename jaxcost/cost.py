@@ -183,7 +183,7 @@ def of(function, data=None) -> Cost:
     checks.function("function", function)
     try:
         x = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], checks.tree("data", data))
-    except TypeError as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"data={checks.shown(data)}, expected a pytree of arrays") from error
     y = np.zeros((1, 0), np.float32)
     return Cost(Images(y if data is None else x, y), whole.Whole(function, data is not None), _as_it_is)
