@@ -253,7 +253,7 @@ def check(C, slice_) -> None:
         ...
         ValueError: C is 2.7... at [0.0], and the slice 2.7...: a slice of another cost, or of other images
     """
-    cost.checked(C), asked.located(slice_)
+    C, _ = cost.checked(C), asked.located(slice_)
     finite = np.argwhere(np.isfinite(slice_.values))
     if not len(finite):
         return

@@ -16,7 +16,7 @@ PACKAGE = Path(jaxcost.__file__).parent
 FLOORS = re.findall(r"^    ([\w.]+)  ", jaxcost.__doc__, re.M)  # the one list of rooms, from the ground
 GROUND = {
     "checks",
-    "data",
+    "engine.idx",
     "losses",
     "statistics",
     "engine.trees",
