@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image  # which comes with matplotlib
 
-from jaxcost import checks, plot
+from jaxcost import checks, plot, scales
 from jaxcost.engine import archive
 
 UNTOLD = {  # what would differ from one version or moment to the next
@@ -52,8 +52,12 @@ def journey(found, name="C") -> Figure:
     top, bottom = right.subplots(2, 1, sharex=True)
     for values, label, style in ((found.costs, "true", "-o"), (found.shown, "shown, at its point of the plane", "--")):
         top.plot(steps, checks.numbers(label, values, 1), style, markersize=3, label=label)
-    if isinstance(plot.norm([*found.costs, *found.shown]), matplotlib.colors.LogNorm):
+    low, high, logarithmic = scales.span([*found.costs, *found.shown])
+    if logarithmic:
         top.set_yscale("log")
+        top.set_yticks(scales.levels(low, high, True, most=6))
+        top.yaxis.set_major_formatter("{x:g}")
+        top.minorticks_off()
     top.set(ylabel=name)
     bottom.plot(steps, checks.numbers("off", found.off, 1), "-o", color="tab:red", markersize=3)
     bottom.set(xlabel="network", ylabel="distance off the plane", ylim=(0, None))

@@ -96,7 +96,15 @@ def by_vtk(path):
     )
 
 
-@pytest.mark.parametrize("reader", [parsed, by_vtk])
+def by_meshio(path):
+    """The same by meshio, which has a reader of its own."""
+    meshio = pytest.importorskip("meshio", reason="meshio is not installed")
+    found = meshio.read(path)
+    n, first = len(found.points), sorted(found.cells[0].data[0])
+    return (first[2], n // first[2], 1), found.points, {name: of.ravel() for name, of in found.point_data.items()}
+
+
+@pytest.mark.parametrize("reader", [parsed, by_vtk, by_meshio])
 def test_a_surface_stands_where_the_plane_has_it(reader, plane, tmp_path):
     exports.to_vtk(tmp_path / "a.vtk", plane, height=0.5)
     dimensions, points, scalars = reader(tmp_path / "a.vtk")
