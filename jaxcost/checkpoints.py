@@ -66,7 +66,8 @@ def gathered(networks, read=None) -> list[Any]:
     if read is None and isinstance(networks, tuple):
         leaves = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(trees.some(networks, "the networks")[0])}
         if len(leaves) != 1 or () in leaves:
-            raise ValueError(f"leaves {trees.shapes(networks)}; expected one number of steps, the first axis of each")
+            expected = "expected one number of steps, the first axis of each; or a list of networks"
+            raise ValueError(f"leaves {trees.shapes(networks)}; {expected}")
         return [trees.pick(networks, i) for i in range(leaves.pop()[0])]
     if not isinstance(networks, Iterable) or isinstance(networks, str | bytes | dict | np.ndarray | jax.Array):
         raise ValueError(f"networks={checks.shown(networks)}, expected a list or another iterable of them")
@@ -89,7 +90,8 @@ def principal(C, networks, *, read=None, points=POINTS, margin=MARGIN, progress=
     """Networks on the plane along which they vary most, through the last of them (`trajectories.principal`).
 
     Li et al. 2018 (arXiv 1712.09913), section 7. Two components of a random walk hold most of its variance too:
-    `measures.nulls.path_walks` tells how much of it.
+    `measures.nulls.path_walks` tells how much of it. Files are read one after the other, but what they hold is kept,
+    and takes a few times its memory in float64.
 
     Args:
         C: a `cost.Cost`.
@@ -116,7 +118,7 @@ def principal(C, networks, *, read=None, points=POINTS, margin=MARGIN, progress=
         >>> bool(np.isclose(found.shown[-1], found.costs[-1])), bool(found.off[-1] < 1e-6)  # the plane's origin
         (True, True)
     """
-    found = _several(C, networks, read, 3)
+    found = _several(C, networks, read)
     seen = trajectories.principal(found)
     where = seen.coordinates, seen.off
     return _journey(C, found, (found[-1], seen.directions), where, points, margin, progress)._replace(share=seen.share)
@@ -127,13 +129,7 @@ def through(C, networks, *, read=None, points=POINTS, margin=MARGIN, progress=Tr
 
     The first is the origin, the second lies on the first axis, and a unit of coordinate is one of Euclidean distance.
 
-    Args:
-        C: a `cost.Cost`.
-        networks: three, and others if wanted; here and below as of `principal`.
-        read: here.
-        points: here.
-        margin: here.
-        progress: here.
+    Args as for `principal`; the plane is that of the first three networks.
 
     Returns:
         A `Journey`, its coordinates those of all networks.
@@ -150,7 +146,7 @@ def through(C, networks, *, read=None, points=POINTS, margin=MARGIN, progress=Tr
         >>> bool(np.allclose(found.shown, found.costs, rtol=1e-4))
         True
     """
-    found = _several(C, networks, read, 3)
+    found = _several(C, networks, read)
     lies = found[0], directions.through(*found[:3])
     return _journey(C, found, lies, trajectories.coordinates(found, *lies), points, margin, progress)
 
@@ -160,13 +156,13 @@ def _name(one):
     return one if isinstance(one, str | os.PathLike) else checks.shown(one)
 
 
-def _several(C, networks, read, least):
-    """The networks, if they are arguments of C and enough."""
+def _several(C, networks, read):
+    """The networks, if they are arguments of C and three or more."""
+    cost.checked(C)
     found = gathered(networks, read)
-    if len(found) < least:
-        raise ValueError(f"{len(found)} networks, expected {least} or more")
-    for one in found[:1]:
-        cost.split(C, one)
+    if len(found) < 3:
+        raise ValueError(f"{len(found)} networks, expected 3 or more")
+    cost.split(C, found[0])
     return found
 
 

@@ -28,9 +28,10 @@ MOST = 50  # pictures a second: a GIF counts hundredths of it, and programs slow
 
 
 def journey(found, name="C") -> Figure:
-    """Networks on a plane with their path, and beside it, of each, the true C, the one shown, and the distance off.
+    """Networks on a plane, and beside it, of each, the true C, the one shown, and the distance off.
 
-    A square is the first network, a star the last; larger dots lie further off the plane.
+    On a principal plane they are a path, from a square to a star; larger dots lie further off the plane. On a plane
+    through three they are points with their numbers.
 
     Args:
         found: a `checkpoints.Journey`.
@@ -40,28 +41,39 @@ def journey(found, name="C") -> Figure:
         ValueError: this is none.
     """
     checks.having("found", found, "plane", "coordinates", "off", "costs", "shown")
-    steps = np.arange(len(checks.numbers("costs", found.costs, 1)))
+    costs, shown, off = (checks.numbers(of, getattr(found, of), 1) for of in ("costs", "shown", "off"))
+    coordinates, share = checks.numbers("coordinates", found.coordinates, 2), getattr(found, "share", None)
+    if coordinates.shape != (len(costs), 2) or not costs.shape == shown.shape == off.shape:
+        raise ValueError(
+            f"coordinates {list(coordinates.shape)} of {len(costs)} costs, expected [steps, 2] and [steps]"
+        )
     figure = Figure(figsize=(11, 5), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1.15, 1))
-    ax = left.subplots()
+    ax, (top, bottom) = left.subplots(), right.subplots(2, 1, sharex=True)
     plot.contour(ax, found.plane, filled=True, name=name)
-    plot.trajectory(ax, found.coordinates, found.off)
-    share = getattr(found, "share", None)
-    labels = ["α", "β"] if share is None else [f"component {i + 1}, {one:.1%}" for i, one in enumerate(share)]
-    ax.set(xlabel=labels[0], ylabel=labels[1])
-    top, bottom = right.subplots(2, 1, sharex=True)
-    for values, label, style in ((found.costs, "true", "-o"), (found.shown, "shown, at its point of the plane", "--")):
-        top.plot(steps, checks.numbers(label, values, 1), style, markersize=3, label=label)
-    low, high, logarithmic = scales.span([*found.costs, *found.shown])
+    if share is None:
+        ax.plot(*coordinates.T, "o", color="tab:red", markeredgecolor="white")
+        for i, at in enumerate(coordinates):
+            text = {"color": "white", "path_effects": plot.EDGE, "xytext": (5, 5), "textcoords": "offset points"}
+            ax.annotate(str(i), at, **text)
+        ax.set(xlabel="α", ylabel="β")
+    else:
+        plot.trajectory(ax, coordinates, off)
+        ax.set(**{f"{x}label": f"component {i + 1}, {share[i]:.1%}" for i, x in enumerate("xy")})
+    line = "" if share is None else "-"
+    top.plot(costs, f"{line}o", markersize=4, label="true")
+    top.plot(shown, f"{2 * line}x", markersize=4, label="shown, at its point of the plane")
+    bottom.plot(off, f"{line}o", color="tab:red", markersize=4)
+    low, high, logarithmic = scales.span([*costs, *shown])
     if logarithmic:
         top.set_yscale("log")
         top.set_yticks(scales.levels(low, high, True, most=6))
         top.yaxis.set_major_formatter("{x:g}")
         top.minorticks_off()
     top.set(ylabel=name)
-    bottom.plot(steps, checks.numbers("off", found.off, 1), "-o", color="tab:red", markersize=3)
-    bottom.set(xlabel="network", ylabel="distance off the plane", ylim=(0, None))
     top.legend(fontsize="small")
+    bottom.set(xlabel="network", ylabel="distance off the plane", ylim=(0, None))
+    bottom.xaxis.get_major_locator().set_params(integer=True)
     for one in (top, bottom):
         one.grid(alpha=0.3)
     return figure

@@ -53,8 +53,13 @@ def test_one_through_three_names_its_axes_as_any_plane_and_costs_alike_are_not_l
     figure = drawn(figures.journey(found._replace(share=None, costs=np.array([3, 2, 2, 1.0]), shown=np.full(4, 2.0))))
     assert [figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()] == ["α", "β"]
     assert figure.axes[1].get_yscale() == "linear"
+    texts = {text.get_text(): tuple(text.xy) for text in figure.axes[0].texts if hasattr(text, "xy")}
+    assert texts == {str(i): tuple(at) for i, at in enumerate(found.coordinates)}
+    assert not any(line.get_linestyle() != "None" for ax in figure.axes[:3] for line in ax.lines)
     with pytest.raises(ValueError, match="expected something with plane, coordinates"):
         figures.journey(found.plane)
+    with pytest.raises(ValueError, match=r"coordinates \[4, 2\] of 3 costs, expected \[steps, 2\] and \[steps\]"):
+        figures.journey(found._replace(costs=found.costs[:3]))
 
 
 # files of figures
