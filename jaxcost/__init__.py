@@ -83,9 +83,12 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     connectivity.curves    Bezier curves and chains between two networks
     connectivity.band      the lowest pass between two networks
     connectivity.graph     many minima, the passes between them, and what tree they make
+    checkpoints            saved networks on the plane that shows most of them, or through three
     live                   a page in which one moves on C, offline and exact
     scales                 round levels and ticks of a figure, and where it needs decades
+    exports                slices for other programs: CSV, and VTK for ParaView
     plot                   figures, drawn on given axes
+    figures                whole figures, and files of them: PNG, SVG, PDF, moving GIF
 """
 
 __version__ = "0.2.0"

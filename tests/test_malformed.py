@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 
 import jaxcost
 from jaxcost import (
+    checkpoints,
     checks,
     cost,
     data,
@@ -88,6 +89,7 @@ def things():
         minima=minima.local_minima(plane.values, plane.floor),
         pairs=lanczos.Eigenpairs(np.ones(2), orthonormal(starts), np.ones(2), np.ones(2), 3),
         density=density.Density(np.ones((2, 3)), np.ones((2, 3)) / 3, 0.1, 43), layers=symmetry.of_dense(params),
+        journey=checkpoints.Journey(plane, np.ones((3, 2)), *np.ones((3, 3)), np.ones(2)),
         curve=curves.Curve("bezier", stacked(params, third, other), axis[2:], np.ones(3), 1e-7, np.ones(2)),
     )  # fmt: skip
 
@@ -345,6 +347,15 @@ def calls(folder):
             of(path=folder / "page.html", C=C, planes={"a": t.plane}, images=9, live=None, zooms=(0.5, 1.0), points=2)
             | of(title="C", most=5_000_000, progress=False),
         ),
+        ("checkpoints.gathered", of(networks=[params, t.other, t.third], read=None)),
+        ("checkpoints.gathered stacked", of(networks=t.path, read=None)),
+        ("checkpoints.gathered by name", of(networks=[0, 1, 2], read=lambda i: (params, t.other, t.third)[i])),
+        *(
+            (f"checkpoints.{name}", of(C=C, networks=[params, t.other, t.third], points=2, margin=0.1, progress=False))
+            for name in ("principal", "through")
+        ),
+        ("exports.to_csv", of(path=folder / "plane.csv", slice_=t.plane)),
+        ("exports.to_vtk", of(path=folder / "plane.vtk", plane=t.plane, height=0.5)),
         ("results.save", of(path=folder / "new.npz", result=params, settings={"seed": 0}, note="text")),
         ("results.load", of(path=folder / "saved.npz", like=None, types=())),
         ("results.provenance", of(path=folder / "saved.npz")),
@@ -364,6 +375,12 @@ def calls(folder):
         ("plot.trajectory", of(ax=ax, coordinates=np.ones((3, 2)), off=np.ones(3))),
         ("plot.curve", of(ax=ax, plane=curves.plane(t.curve), label="C")),
         ("plot.disconnectivity", of(ax=ax, costs=np.zeros(3), merges=[[0, 1, 1, 2], [2, 3, 2, 3]])),
+        ("figures.journey", of(found=t.journey, name="C")),
+        ("figures.save", of(path=folder / "new.png", figure=ax.figure, dpi=20)),
+        (
+            "figures.gif",
+            of(path=folder / "new.gif", draw=lambda *_: None, frames=[0, 1], fps=10, size=(1, 1), dpi=20),
+        ),
         ("plot.image", of(ax=ax, x=np.ones(9), title="text")),
     ]  # fmt: skip
 
@@ -689,6 +706,24 @@ LEGAL = [
     (r"results.save result", "old key, key, keys, leaf of complex"),
     (r"results.load like|data.read_idx sha256", "None"),
     (r"results.load types", "[], ()"),
+    # pictures of checkpoints, and files
+    (r"checkpoints.gathered( stacked)? read", "None"),
+    (r"checkpoints.gathered networks", "one fewer, one more"),
+    (r"checkpoints.gathered stacked networks", "leaf of another shape, leaf of integers, leaf of text, leaf None"),
+    (r"checkpoints.gathered stacked networks", "leaf of NaN, all leaves 0"),
+    (r"checkpoints.gathered by name networks", "one fewer, one more, the first -1"),
+    (r"checkpoints.(principal|through) networks", "one more"),
+    (r"checkpoints.(principal|through) margin", "0, 1.5, 1e2, huge"),
+    (r"exports.* (plane|slice_)", "without standard_error, without per_class, without per_image, without accuracy"),
+    (r"exports.* (plane|slice_)", "without frame"),
+    (r"exports.to_vtk height", "-1, 0, 1.5, 1e2, huge"),
+    (r"figures.journey found", "without share"),
+    (r"figures.journey name", "None, text, no text"),
+    (r"figures.gif draw", "lambda"),
+    (r"figures.gif frames", "ragged, of four axes, texts, deep, array of NaN, array of complex, old key, keys, params"),
+    (r"figures.gif frames", ", ".join(f"the first {name}" for name in IN_A_LIST) + ", one fewer, one more"),
+    (r"figures.gif fps", "1.5"),
+    (r"figures.gif size", "the first 1.5"),
     # draws
     (r"statistics.(summary draws|mann_whitney [ab]|p_value null)", "[], (), array of NaN, old key, none of it"),
     (r"statistics.(summary draws|draws_for draws|kendall [xy]|mann_whitney [ab]|p_value null)", FEW),
@@ -747,8 +782,10 @@ LEGAL = [
     ),
     (r"measures.nulls.path_walks path", "as a dict"),
 ]
+READ = [f"the first {name}" for name in IN_A_LIST if name != "-1"]
 THEIRS = [  # ends in the caller's own function, or in the network of the world
     (r"descent.ensemble each each", "of four axes, transposed"),
+    (r"checkpoints.gathered by name networks", ", ".join(["ragged", "deep", "params", *READ])),
     (r"data.mnist folder", "None"),
 ]
 
