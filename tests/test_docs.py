@@ -219,3 +219,15 @@ def test_versions_are_those_of_the_package():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == jaxcost.__version__
     assert project["authors"][0]["name"] in (ROOT / "CITATION.cff").read_text()
+
+
+def test_ordinary_machines_test_the_oldest_versions_that_are_allowed_and_every_python_that_is_named():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    pairs = re.findall(r'\{ python: "([\d.]+)", jax: "([^"]+)"', text)
+    (jax_,) = [re.fullmatch(r"jax>=([\d.]+)", need)[1] for need in project["dependencies"] if need.startswith("jax")]
+    assert (project["requires-python"].removeprefix(">="), f"jax=={jax_}.0") in pairs
+    named = {name.split(" :: ")[-1] for name in project["classifiers"] if "Python :: 3." in name}
+    assert {python for python, _ in pairs} == named
+    for version in named:
+        assert version in re.search(r"for version in (.*);", (ROOT / ".ci" / "run").read_text())[1].split()
