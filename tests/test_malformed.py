@@ -189,7 +189,7 @@ def calls(folder):
         ("directions.at", of(**slice_, s=[0.1, 0.2])),
         (
             "directions.random",
-            of(key=key, params=params, k=2, normalize="filter", axis=0, biases="zero", only="w", without=[".w[0]"]),
+            of(key=key, params=params, k=2, normalize="filter", axis=0, biases="zero"),
         ),
         ("directions.recipes", of(key=key, k=2, normalize="filter", axis=0, biases="zero", only="w", without=["b"])),
         ("directions.gaussian", of(key=key, params=params)),
