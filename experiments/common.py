@@ -11,7 +11,8 @@ A script is a docstring with its command and the numbers to expect, and
     if __name__ == "__main__":
         common.main(__doc__, Settings, run, draw, table)
 
-With --quiet it prints nothing but errors. Compiled programs are kept, so that it starts faster when it is run again.
+With --quiet it prints nothing but errors, with --format its figures are SVG or PDF. Compiled programs are kept, so that
+it starts faster when it is run again.
 """
 
 import argparse
@@ -28,11 +29,12 @@ import time
 from pathlib import Path
 
 import jax
+import matplotlib
 import numpy as np
 import optax
 from matplotlib.figure import Figure
 
-from jaxcost import data, descent, network, results
+from jaxcost import data, descent, figures, network, results
 
 NETWORKS = ("untrained", "half-trained", "trained")
 LENGTH = "1 = the length of each neuron's own weights"  # of a filter-normalised direction, for labels
@@ -82,10 +84,11 @@ def main(doc, Settings, run, draw, table, arguments=None):
         if not flags.draw:
             result, about = run(settings)
             results.save(path, result, settings=dataclasses.asdict(settings), **about)
-        figures = draw(path)
+        with matplotlib.rc_context({"savefig.format": flags.format}):
+            drawn = draw(path)
         if not flags.draw:
             print("", *table(results.load(path)), "", f"result  {path}", sep="\n")
-        print(*(f"figure  {figure}" for figure in figures), sep="\n")
+        print(*(f"figure  {one}" for one in drawn), sep="\n")
         print(f"{time.perf_counter() - start:.1f} s")
 
 
@@ -105,6 +108,7 @@ def parse(doc, Settings, arguments=None):
     parser.add_argument("--small", action="store_true", help="a run of seconds, to see that all works")
     parser.add_argument("--quiet", action="store_true", help="print nothing, show no progress")
     parser.add_argument("--draw", metavar="FILE", help="draw a saved result again, and compute nothing")
+    parser.add_argument("--format", choices=("png", "svg", "pdf"), default="png", help="of the figures (png)")
     parser.add_argument("--output", metavar="FOLDER", help="where result and figures go")
     for field in dataclasses.fields(Settings):
         flag, why = f"--{field.name.replace('_', '-')}", field.metadata["why"].replace("%", "%%")
@@ -208,11 +212,15 @@ def figure(width, height):
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def save_figures(path, figures):
-    """Write figures beside a result file, `{name: figure}` as `stem-name.png`, and return their paths."""
-    paths = {name: Path(path).with_name(f"{Path(path).stem}-{name}.png") for name in figures}
-    for name, one in figures.items():
-        one.savefig(paths[name], dpi=120, metadata={"Software": None})  # no version: the same result, the same bytes
+def save_figures(path, named):
+    """Write figures beside a result file, `{name: figure}` as `stem-name.png`, and return their paths.
+
+    Their format is the one asked for by --format, and else png.
+    """
+    ending = matplotlib.rcParams["savefig.format"]
+    paths = {name: Path(path).with_name(f"{Path(path).stem}-{name}.{ending}") for name in named}
+    for name, one in named.items():
+        figures.save(paths[name], one)
     return list(paths.values())
 
 

@@ -26,7 +26,7 @@ import jax
 import numpy as np
 from common import setting
 
-from jaxcost import cost, plot, results, slices, statistics, trajectories
+from jaxcost import checkpoints, cost, plot, results, statistics, trajectories
 from jaxcost.measures import nulls
 
 COMPONENTS = 10  # of which shares are told
@@ -46,22 +46,6 @@ class Settings(common.Trained):
     points: int = setting(81, "grid points a side of the plane", small=31)
 
 
-class Picture(NamedTuple):
-    """A path as its two principal components show it.
-
-    Attributes:
-        plane: C on their plane, through the end of the path.
-        coordinates: of each step on it, `[steps, 2]`.
-        off: distance of each step from the plane, `[steps]`.
-        shown: C at the point of the plane that stands for the step, `[steps]`.
-    """
-
-    plane: slices.Slice
-    coordinates: np.ndarray
-    off: np.ndarray
-    shown: np.ndarray
-
-
 class Result(NamedTuple):
     """Training paths, what their components hold, and the picture of one.
 
@@ -77,7 +61,7 @@ class Result(NamedTuple):
     costs: np.ndarray
     shares: np.ndarray
     walks: nulls.Walks
-    picture: Picture
+    picture: checkpoints.Journey
 
 
 def run(settings):
@@ -90,19 +74,9 @@ def run(settings):
     # the shares of the paths' own components, and of walks with as many steps
     shares = np.stack([trajectories.principal(path, COMPONENTS).share for path in paths])
     walks = nulls.Walks(*map(np.stack, zip(*(nulls.path_walks(path, COMPONENTS) for path in paths), strict=True)))
-    result = Result(trained.steps, trained.costs, shares, walks, picture(C, paths[0], settings.points))
+    picture = checkpoints.principal(C, paths[0], points=settings.points)
+    result = Result(trained.steps, trained.costs, shares, walks, picture)
     return result, {"data": train.fingerprint}
-
-
-def picture(C, path, points):
-    """The plane of the two components with the path upon it, and C where the plane has its steps."""
-    seen = trajectories.principal(path)
-    end = jax.tree.map(lambda leaf: leaf[-1], path)
-    low, high = seen.coordinates.min(0), seen.coordinates.max(0)
-    half = (high - low).max() / 2  # a square, of which the path fills one side
-    square = np.stack([(low + high) / 2 - half, (low + high) / 2 + half])
-    plane = slices.plane(C, end, *seen.directions, *common.around(square, points, margin=0.1))
-    return Picture(plane, seen.coordinates, seen.off, slices.evaluate(C, *plane.frame, seen.coordinates))
 
 
 def of_two(shares):

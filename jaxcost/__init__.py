@@ -8,12 +8,14 @@ are the instruments to look at it. Import the rooms themselves: `from jaxcost im
 The rooms by floors, from the ground: each imports only rooms above it in this list.
 
     checks                 what a caller gives, checked
+    engine.idx             headers of IDX files, and files fetched
     data                   images and desired outputs: embedded digits, IDX files, MNIST
     losses                 the cost of one image
     statistics             medians and intervals, tests, how many draws are needed
     resampling             intervals by drawing anew, of draws in groups too
     tails                  what the few largest and the few lowest of many numbers say
     engine.trees           which leaves of a parameter tree move
+    engine.lengths         directions whose weights are as long as the network's
     network                the 784-16-16-10 network, its parameters
     directions             random, normalised, orthonormal directions; P(s) = origin + sum_k s_k d_k
     trajectories           where networks lie on a slice; principal components of a training path
@@ -32,6 +34,7 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     engine.kinds           the NamedTuples that a file may name
     engine.structure       results as JSON and arrays
     results                one result, one file
+    engine.whole           a cost that is one number of the whole, and no mean over images
     engine.quantities      what is computed at each point: C, its derivatives, its make-up
     engine.coordinates     points of a slice, as arrays
     engine.program         a quantity at the points of a slice, compiled within the memory
@@ -46,6 +49,7 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     engine.noise           how much of a slice is rounding
     engine.watched         what training records
     engine.trained         what training starts from, and leaves
+    engine.means           C and what else is said of all images
     engine.products        products of the second derivatives of C with directions
     engine.dense           the whole matrix of these second derivatives
     cost                   C(w, b), accuracy, the distance of outputs
@@ -79,9 +83,12 @@ The rooms by floors, from the ground: each imports only rooms above it in this l
     connectivity.curves    Bezier curves and chains between two networks
     connectivity.band      the lowest pass between two networks
     connectivity.graph     many minima, the passes between them, and what tree they make
+    checkpoints            saved networks on the plane that shows most of them, or through three
     live                   a page in which one moves on C, offline and exact
     scales                 round levels and ticks of a figure, and where it needs decades
+    exports                slices for other programs: CSV, and VTK for ParaView
     plot                   figures, drawn on given axes
+    figures                whole figures, and files of them: PNG, SVG, PDF, moving GIF
 """
 
 __version__ = "0.2.0"

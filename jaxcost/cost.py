@@ -1,9 +1,7 @@
 """C(w, b): a whole network in, one number for how wrong it is out."""
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import jax
@@ -12,12 +10,12 @@ import numpy as np
 
 from jaxcost import checks, losses, network
 from jaxcost.data import Images
-from jaxcost.engine import blocks, quantities, trees
+from jaxcost.engine import blocks, means, quantities, trees, whole
 
 
 @dataclass(frozen=True, eq=False)
 class Cost:
-    """C(w, b) = 1/n sum_x loss(f(x ; w, b), y): pure, jitted, differentiable to any order.
+    """C(w, b) = 1/n sum_x loss(f(x ; w, b), y) [+ penalty(w, b)]: pure, jitted, differentiable to any order.
 
     Pass C to your own jitted functions as an *argument*, `jax.jit(lambda C, p: C(*p))(C, p)`: a function that
     closes over C, `jax.jit(C)` included, compiles the images into its program.
@@ -36,10 +34,12 @@ class Cost:
             intermediates. It changes no number beyond rounding.
         spread: where the images lie if they are spread over devices (`devices.spread`).
         fixed: what of the parameters does not move, where C is a function of the rest alone (`split`).
+        penalty: None, or a pure function of the parameters that is added, `penalty(*params)`, one number, such as
+            `losses.weight_decay`. The cost of each image has it too, so that their mean is C.
 
     Raises:
-        ValueError: the images have not all as many x as y; `f` or `loss` is no function, or the loss wants other
-            outputs than one of the kit's networks gives (`losses`); `block` is no positive number of images.
+        ValueError: the images have not all as many x as y; `f`, `loss` or `penalty` is no function, or the loss wants
+            other outputs than one of the kit's networks gives (`losses`); `block` is no positive number of images.
 
     Example:
         >>> from jaxcost import data, network
@@ -60,12 +60,15 @@ class Cost:
     block: int | None = None
     spread: blocks.Spread | None = None
     fixed: trees.Fixed | None = None
+    penalty: Callable | None = None
 
     def __post_init__(self):
         checks.images(self.images)
         losses.fit(checks.function("f", self.f), checks.function("loss", self.loss))
         if self.block is not None:
             checks.whole("block", self.block)
+        if self.penalty is not None:
+            checks.function("penalty", self.penalty)
         for name, kind in (("spread", blocks.Spread), ("fixed", trees.Fixed)):
             if not isinstance(getattr(self, name), kind | None):
                 raise ValueError(f"{name}={checks.shown(getattr(self, name))}, expected None or a {kind.__name__}")
@@ -78,12 +81,17 @@ class Cost:
     @blocks.in_full
     def __call__(self, *params) -> jax.Array:
         """Total cost, a scalar."""
-        return _total(*split(self, params))
+        return means.total(*split(self, params))
 
     @blocks.in_full
     def per_image(self, *params) -> jax.Array:
-        """The cost of each image, `[n]`; its mean is C."""
-        return _per_image(*split(self, params))
+        """The cost of each image, `[n]`; its mean is C.
+
+        Raises:
+            ValueError: C is one number of the whole (`of`).
+        """
+        whole.of_images(self, "per_image")
+        return means.per_image(*split(self, params))
 
     def output(self, x, *params) -> Any:
         """f(x ; w, b), the network's guess for one image.
@@ -92,16 +100,26 @@ class Cost:
             ValueError: there are more parameters than f takes, or fewer.
         """
         params = trees.join(self.fixed, params)
-        _bound(self.f, x, params)
+        whole.bound(self.f, (x,), params)
         return self.f(x, *params)
 
     def of_one(self, image, *params) -> jax.Array:
         """The cost of one image, given as `Images` without the leading axis.
 
         Raises:
-            ValueError: the loss is not one number.
+            ValueError: the loss, or the penalty, is not one number.
         """
+        return self.penalised(self.of_image(image, *params), *params)
+
+    def of_image(self, image, *params) -> jax.Array:
+        """The cost of one image without the penalty. Errors as of `of_one`."""
         return self.of_output(self.output(image.x, *params), image.y)
+
+    def penalised(self, c, *params) -> jax.Array:
+        """The cost of an image with the penalty, from that without. Errors as of `of_one`."""
+        if self.penalty is None:
+            return c
+        return c + whole.one_number("penalty(*params)", self.penalty(*trees.join(self.fixed, params)))
 
     def of_output(self, a, y) -> jax.Array:
         """The cost of one image, from the network's guess for it.
@@ -109,26 +127,23 @@ class Cost:
         Raises:
             ValueError: the loss is not one number.
         """
-        c = checks.real("loss(f(x), y)", self.loss(a, y))
-        if jnp.shape(c) != ():
-            raise ValueError(f"loss(f(x), y) has shape {jnp.shape(c)}, expected one number for one image: ()")
-        return c
+        return whole.one_number("loss(f(x), y)", self.loss(a, y))
 
     def bytes_of_one(self, *params) -> int:
         """Bytes of all intermediates of one image's cost, were each kept."""
         one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self.images)
-        C, moving = split(self, params)
-        return blocks.bytes_made(_of_one.trace(C, one, moving).jaxpr.jaxpr)
+        C, moving = split(replace(self, penalty=None), params)  # which is made once for all images
+        return blocks.bytes_made(means.of_one.trace(C, one, moving).jaxpr.jaxpr)
 
 
 def _flattened(C):
-    return (C.images, C.fixed), (C.f, C.loss, C.block, C.spread)  # leaves, and what is part of programs
+    return (C.images, C.fixed), (C.f, C.loss, C.block, C.spread, C.penalty)  # leaves, and what is part of programs
 
 
 def _unflattened(meta, data):
     """A C of any leaves: jax puts tracers, shapes and nothing at all there, which the constructor would refuse."""
     C = object.__new__(Cost)
-    (C.__dict__["images"], C.__dict__["fixed"]), of = data, ("f", "loss", "block", "spread")
+    (C.__dict__["images"], C.__dict__["fixed"]), of = data, ("f", "loss", "block", "spread", "penalty")
     C.__dict__.update(zip(of, meta, strict=True))
     return C
 
@@ -140,20 +155,60 @@ _keyed = lambda C: (
 jax.tree_util.register_pytree_with_keys(Cost, _keyed, _unflattened, _flattened)
 
 
-def checked(C, name="C") -> Cost:
-    """C itself, if it is a cost of some images.
+def of(function, data=None) -> Cost:
+    """C(p) = function(p): any pure function of the parameters that gives one number, in place of a mean over images.
+
+    The energy of a quantum circuit, the residuals of a differential equation, a model with batch statistics: slices,
+    directions, measures, critical points, the Hessian, paths and training take it as any cost; what is of single images
+    (`per_image`, classes, accuracy, standard errors, mini-batches, the Gauss-Newton matrix) is refused. Where a cost is
+    asked for the function itself may stand in its place: `slices.line(energy, (p,), u, alphas)`.
+
+    Args:
+        function: `function(*params)`, one real number; with data `function(data, *params)`. One function object is
+            compiled once.
+        data: None, or a pytree of arrays that the function reads. What a function closes over is compiled into its
+            program; data are not, and what is linear in them and the parameters is computed once for a slice.
+
+    Returns:
+        A `Cost`.
 
     Raises:
-        ValueError: it is no `Cost`, or has no images.
+        ValueError: it is no function, or data are no arrays; and when called, if it does not give one real number.
 
     Example:
-        >>> checked(lambda *params: 0.0)  # doctest: +ELLIPSIS
+        >>> C = of(lambda p: (1 - p[0]) ** 2 + 100 * (p[1] - p[0] ** 2) ** 2)  # Rosenbrock's
+        >>> print(C(jnp.array([1.0, 1.0])), C(jnp.zeros(2)))
+        0.0 1.0
+    """
+    checks.function("function", function)
+    try:
+        x = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], checks.tree("data", data))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"data={checks.shown(data)}, expected a pytree of arrays") from error
+    y = np.zeros((1, 0), np.float32)
+    return Cost(Images(y if data is None else x, y), whole.Whole(function, data is not None), _as_it_is)
+
+
+def _as_it_is(a, y):
+    return a
+
+
+def checked(C, name="C") -> Cost:
+    """C itself, if it is a cost of some images; of a plain function of the parameters the cost that it is (`of`).
+
+    Raises:
+        ValueError: it is neither, or has no images.
+
+    Example:
+        >>> checked(3.0)
         Traceback (most recent call last):
         ...
-        ValueError: C=<function <lambda> at 0x...>, expected a cost.Cost
+        ValueError: C=3.0, expected a cost.Cost, or a function of the parameters
     """
     if not isinstance(C, Cost):
-        raise ValueError(f"{name}={checks.shown(C)}, expected a cost.Cost")
+        if not callable(C) or isinstance(C, type):
+            raise ValueError(f"{name}={checks.shown(C)}, expected a cost.Cost, or a function of the parameters")
+        return of(C)
     if not C.n:
         raise ValueError(f"{name} has no images, expected at least one")
     return C
@@ -166,7 +221,7 @@ def split(C, params) -> tuple[Cost, Any]:
         `(C, moving)` with C(*moving) the same number. Where all leaves are floating both are as they were given.
 
     Raises:
-        ValueError: C is no `Cost`, or has no images; or the parameters are no tuple.
+        ValueError: C is no cost (`checked`), or has no images; or the parameters are no tuple.
         TypeError: a leaf is complex, or is neither an array of numbers nor hashable.
 
     Example:
@@ -202,7 +257,8 @@ def accuracy(C, params) -> jax.Array:
         0.1070
     """
     C, moving = split(C, params)
-    return _accuracy(C, moving, checks.classes(C.images.y))
+    whole.of_images(C, "accuracy")
+    return means.right(C, moving, quantities.classes(C.images.y))
 
 
 def output_distance(C, origin) -> Cost:
@@ -217,7 +273,7 @@ def output_distance(C, origin) -> Cost:
         origin: the network to compare with, a tuple of C's arguments.
 
     Raises:
-        ValueError: the images are spread.
+        ValueError: the images are spread, or C is one number of the whole.
 
     Example:
         >>> from jaxcost import data, network
@@ -226,73 +282,12 @@ def output_distance(C, origin) -> Cost:
         >>> print(f"{D(jnp.eye(10)[7]):.4f}")
         1.0000
     """
-    if checked(C).spread is not None:
+    C = checked(C)
+    whole.of_images(C, "outputs")
+    if C.spread is not None:
         raise ValueError(f"images on {C.spread.mesh.size} devices, expected C as it was before `devices.spread`")
-    return replace(C, images=Images(C.images.x, _outputs(*split(C, origin))), loss=_distance)
+    return replace(C, images=Images(C.images.x, means.outputs(*split(C, origin))), loss=_distance, penalty=None)
 
 
 def _distance(a, y):
     return jnp.linalg.norm(a - y)
-
-
-def _bound(f, x, params):
-    """Raise ValueError unless f takes an image and so many parameters, as far as it tells."""
-    try:
-        signature = inspect.signature(f)
-    except (TypeError, ValueError):  # a function of C may keep it to itself
-        return
-    try:
-        signature.bind(x, *params)
-    except TypeError as error:
-        found = f"{len(params)} parameters for f{signature}: {error}"
-        raise ValueError(f"{found}; expected C(*params), as many as f takes beside the image") from error
-
-
-def _over_images(f, params):
-    """`f(image, *params)` for all images of a block."""
-    return jax.vmap(f, (0, *(None,) * len(params)))
-
-
-@jax.jit
-def _outputs(C, params):
-    def output(x, *params):
-        a = C.output(x, *params)
-        if not isinstance(a, jax.Array | np.ndarray):
-            raise ValueError(f"f gives {trees.shapes(a)}, expected an array of outputs")
-        return a
-
-    block = lambda images, new, params: _over_images(output, params)(images.x, *params)
-    return blocks.in_order(_over_blocks(block, C, params), C.images, None)
-
-
-@jax.jit
-def _of_one(C, image, params):
-    return C.of_one(image, *params)
-
-
-@jax.jit
-def _total(C, params):
-    def block(images, new, params):
-        return jnp.where(new, _over_images(C.of_one, params)(images, *params), 0).sum()
-
-    return blocks.replicated(_over_blocks(block, C, params).sum() / C.n, C.spread)
-
-
-@jax.jit
-def _per_image(C, params):
-    block = lambda images, new, params: _over_images(C.of_one, params)(images, *params)
-    return blocks.replicated(blocks.in_order(_over_blocks(block, C, params), C.images, C.spread), C.spread)
-
-
-@partial(jax.jit, static_argnames="classes")
-def _accuracy(C, params, classes):
-    right = lambda image, *params: quantities.right(C.output(image.x, *params), image.y, classes)
-    block = lambda images, new, params: jnp.where(new, _over_images(right, params)(images, *params), False).sum()
-
-    return blocks.replicated(_over_blocks(block, C, params).sum() / C.n, C.spread)
-
-
-def _over_blocks(f, C, params):
-    """Stack `f(images, new, params)` over blocks of C's size, or of as many images as fit into the memory."""
-    size = C.block or max(1, blocks.MEMORY // C.bytes_of_one(*params))
-    return blocks.over_blocks(f, C.images, C.spread, size, params)

@@ -1,15 +1,12 @@
-"""Images and their desired outputs: the embedded digits, any set of four IDX files, MNIST.
+"""Images and their desired outputs: arrays of one's own, the embedded digits, any set of four IDX files, MNIST.
 
 Every file is checked against its own header before anything is returned; nothing is loaded in part.
 """
 
 import gzip
 import hashlib
-import http.client
 import math
 import os
-import struct
-import urllib.request
 import zlib
 from dataclasses import dataclass
 from importlib import resources
@@ -20,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcost import checks
+from jaxcost.engine import idx
 
 DEFLATE = 1032  # the most bytes that one gzipped byte can unpack to (zlib, "Maximum Compression Factor")
 LIMIT = 1 << 31  # bytes; no set of four IDX files that we know holds a quarter of this
@@ -76,6 +74,53 @@ class Images:
             digest.update(f"{array.dtype}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array))
         return digest.hexdigest()
+
+
+def images(x, y, classes=None, *, flat=False) -> Images:
+    """Images of one's own arrays, checked.
+
+    Args:
+        x: `[n, ...]`: bytes, pixels grey `[n, h, w]` or in colour `[n, h, w, 3]`, become float32 in [0, 1], x / 255;
+            all else stays as it is, floats and the whole numbers of a sequence `[n, T]`.
+        y: `[n, ...]`: desired outputs, or whole labels.
+        classes: None to leave labels as they are; or how many there are: labels become one-hot, `[n, ..., classes]`, as
+            the losses of this kit want them.
+        flat: lay each image out as one row, `[n, pixels]`, as the network of this kit reads them.
+
+    Returns:
+        `Images`.
+
+    Raises:
+        ValueError: they are no arrays of numbers, are not as many, none, or not finite; or a label is not a whole
+            number, is negative or not below `classes`.
+
+    Example:
+        >>> colour = np.full((2, 4, 4, 3), 255, np.uint8)
+        >>> made = images(colour, [3, 7], classes=10, flat=True)
+        >>> made.x.shape, float(made.x.max()), made.y.shape
+        ((2, 48), 1.0, (2, 10))
+    """
+    flat, x, y = checks.flag("flat", flat), _array("x", x), _array("y", y)
+    if len(x) != len(y):
+        raise ValueError(f"x {list(x.shape)} and y {list(y.shape)}, expected as many images as desired outputs")
+    if x.dtype == np.uint8:
+        x = x.astype(np.float32) / np.float32(255)
+    y = one_hot(y, classes) if classes is not None else y.astype(np.int32) if y.dtype.kind in "bu" else y
+    return Images(jnp.asarray(x.reshape(len(x), -1) if flat else x), jnp.asarray(y))
+
+
+def _array(name, value):
+    """Finite real numbers as a numpy array with an axis of images."""
+    if not hasattr(value, "dtype"):
+        checks.numbers(name, value)
+        value = np.asarray(value)
+    found = np.asarray(checks.real(name, value))
+    if not found.ndim or not found.size:
+        raise ValueError(f"{name} of shape {list(found.shape)}, expected [n, ...], one image or more")
+    bad = 0 if found.dtype.kind in "biu" else np.sum(~np.isfinite(found))
+    if bad:
+        raise ValueError(f"{name} of shape {list(found.shape)}, {bad} not finite; expected all finite")
+    return found
 
 
 def one_hot(labels, classes=10) -> jax.Array:
@@ -145,7 +190,7 @@ def read_idx(path, ndim, sha256=None) -> np.ndarray:
     try:
         with gzip.open(path) if gzipped else path.open("rb") as file:
             header = file.read(4 + 4 * ndim)
-            shape = _shape(path, header, ndim, room)
+            shape = idx.shape(path, header, ndim, room)
             body = file.read(math.prod(shape) + 1)  # the byte too many also makes gzip check its sum
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"{path}: expected a whole gzip file, found a damaged one ({error})") from error
@@ -155,24 +200,6 @@ def read_idx(path, ndim, sha256=None) -> np.ndarray:
     if sha256 is not None and (found := hashlib.sha256(header + body).hexdigest()) != sha256:
         raise ValueError(f"{path}: expected SHA-256 {sha256} of the unpacked bytes, found {found}")
     return np.frombuffer(body, np.uint8).reshape(shape)
-
-
-def _shape(path, header, ndim, room):
-    """The lengths of the axes that the header promises, each checked."""
-    if len(header) < 4 + 4 * ndim:
-        raise ValueError(f"{path}: expected a header of {4 + 4 * ndim} bytes, found {len(header)} bytes in all")
-    magic = bytes([0, 0, 8, ndim])
-    if header[:4] != magic:
-        raise ValueError(f"{path}: expected the magic number {magic.hex()}, found {header[:4].hex()}")
-    shape = struct.unpack(f">{ndim}I", header[4:])
-    if 0 in shape:
-        raise ValueError(f"{path}: expected at least one element, found the lengths {shape}")
-    if math.prod(shape) > room:
-        raise ValueError(
-            f"{path}: expected lengths whose product is at most {room:,}, all that this file may hold, "
-            f"found {shape}, a promise of {math.prod(shape):,} bytes"
-        )
-    return shape
 
 
 def load(folder, classes=10) -> tuple[Images, Images]:
@@ -238,7 +265,8 @@ def mnist(folder=None, *, mirrors=MIRRORS, timeout=30.0) -> tuple[Images, Images
         folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxcost" / "mnist"
         for name in MNIST:
             if not (folder / f"{name}.gz").exists():
-                _download(f"{name}.gz", folder, mirrors, timeout)
+                is_it = lambda path, name=name: read_idx(path, 3 if "idx3" in name else 1, MNIST[name])
+                idx.fetched(f"{name}.gz", folder, mirrors, timeout, is_it)
     return _load(folder, "train", "t10k", sums=MNIST)
 
 
@@ -252,7 +280,7 @@ def _load(folder, train, test, classes=10, sums=None):
 def _pair(folder, part, classes, sums):
     """The images and labels of one part, as `Images`."""
     names = f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
-    paths = [_find(folder, name) for name in names]
+    paths = [idx.found(folder, name) for name in names]
     pixels, labels = (
         read_idx(path, ndim, sums.get(name)) for path, name, ndim in zip(paths, names, (3, 1), strict=True)
     )
@@ -262,36 +290,3 @@ def _pair(folder, part, classes, sums):
         raise ValueError(f"{paths[1]}: expected labels 0 to {classes - 1}, found {labels.max()}")
     x = pixels.reshape(len(pixels), -1).astype(np.float32) / np.float32(255)
     return Images(jnp.asarray(x), one_hot(labels, classes)), pixels.shape[1:]
-
-
-def _find(folder, name):
-    if not folder.is_dir():
-        found = "a file" if folder.exists() else "nothing"
-        raise FileNotFoundError(f"{folder}: expected a folder of four IDX files, found {found}")
-    for path in (folder / name, folder / f"{name}.gz"):
-        if path.exists():
-            return path
-    found = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "an empty folder"
-    raise FileNotFoundError(f"{folder}: expected {name} or {name}.gz, found {found}")
-
-
-def _download(name, folder, mirrors, timeout):
-    """Fetch `name` into `folder` from the first mirror whose bytes are MNIST's."""
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{name}.{os.getpid()}.part"
-    failures = []
-    for mirror in mirrors:
-        try:
-            with urllib.request.urlopen(mirror + name, timeout=timeout) as answer:
-                part.write_bytes(answer.read(1 << 24))  # MNIST's largest file is 10 MB
-            read_idx(part, 3 if "idx3" in name else 1, MNIST[name.removesuffix(".gz")])
-            part.replace(folder / name)
-            return
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            failures.append(f"{mirror}{name}: {error}")
-        finally:
-            part.unlink(missing_ok=True)
-    raise ConnectionError(
-        f"could not download {name}. Tried: {'; '.join(failures) or 'no mirror'}. Put MNIST's four files into a "
-        f"folder and name it in JAXCOST_MNIST, or use jaxcost.data.digits(), which needs no network."
-    )

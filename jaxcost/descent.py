@@ -186,10 +186,8 @@ def ensemble(
         >>> ensemble(keys, C, network.init, optax.sgd(1.5), steps=20, batch=10, every=10).costs.shape
         (3, 3)
     """
-    keys, of_one = (
-        checks.key("keys", keys, 1),
-        lambda entry: trained.optimizer(optimizer if each is None else optimizer(entry)),
-    )
+    keys, C = checks.key("keys", keys, 1), cost.checked(C)
+    of_one = lambda entry: trained.optimizer(optimizer if each is None else optimizer(entry))
     checks.function("optimizer", optimizer) if each is not None else trained.optimizer(optimizer)
     static = _static(C, steps, batch, every, watch, keep) | {"optimizer": optimizer}
     if mesh is not None and (C.spread is not None or not isinstance(mesh, jax.sharding.Mesh)):
@@ -278,13 +276,12 @@ def _resumed(start, ndim):
 
 def _static(C, steps, batch, every, watch, keep):
     """What is part of the program, checked."""
-    n = cost.checked(C).n
+    batch = trained.batch_of(cost.checked(C), batch)
     steps, every = checks.whole("steps", steps, 1, checks.MOST), checks.whole("every", every, 1, checks.MOST)
     if steps % every:
         raise ValueError(f"steps={steps} and every={every}, expected steps to be a multiple of every")
     if not isinstance(watch, Mapping | None):
         raise ValueError(f"watch={checks.shown(watch)}, expected functions by name, in a dict, or None")
-    batch = None if batch is None else checks.whole("batch", batch, 1, n)
     return {"records": steps // every, "batch": batch, "every": every, "keep": checks.flag("keep", keep)}
 
 

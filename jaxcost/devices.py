@@ -31,6 +31,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxcost import checks
 from jaxcost.cost import Cost
+from jaxcost.engine import whole
 from jaxcost.engine.blocks import Spread
 
 
@@ -76,8 +77,8 @@ def spread(C, mesh) -> Cost:
         A `cost.Cost` whose `images` are arrays over the mesh, and whose `spread` says which of them are copies.
 
     Raises:
-        ValueError: C is no cost, or is spread already; a process holds no images; the mesh is none of these, or a row
-            of it belongs to several processes.
+        ValueError: C is no cost of images, or is spread already; a process holds no images; the mesh is none of these,
+            or a row of it belongs to several processes.
 
     Example:
         >>> from jaxcost import cost, data, network
@@ -88,6 +89,7 @@ def spread(C, mesh) -> Cost:
     """
     if not isinstance(C, Cost):
         raise ValueError(f"C={checks.shown(C)}, expected a cost.Cost")
+    whole.of_images(C, "images to be spread")
     if not isinstance(mesh, Mesh) or mesh.axis_names != ("images", "points"):
         raise ValueError(f"mesh={checks.shown(mesh)}, expected one of devices.mesh")
     if C.spread is not None:

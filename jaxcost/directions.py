@@ -15,8 +15,8 @@ from jax.flatten_util import ravel_pytree
 
 from jaxcost import checks
 from jaxcost.engine import trees
+from jaxcost.engine.lengths import BIASES, normalized
 
-BIASES = ("zero", "vector", "entry")
 NORMS = ("filter", "layer", None)
 
 
@@ -58,19 +58,23 @@ class Recipe(NamedTuple):
         normalize: "filter", "layer" or None.
         axis: as in `filter_normalized`.
         biases: likewise.
+        only: None, or texts of what it moves, as in `held`; and `without`, of what it does not.
     """
 
     key: jax.Array
     normalize: str | None
     axis: int
     biases: str
+    only: Any = None
+    without: Any = None
 
     def of(self, params) -> Any:
         """The direction itself."""
-        direction = gaussian(self.key, params)
+        direction = gaussian(self.key, params, only=self.only, without=self.without)
         if self.normalize is None:
             return direction
-        return _normalized(direction, params, self.axis if self.normalize == "filter" else None, self.biases)
+        axis, kept = self.axis if self.normalize == "filter" else None, trees.kept(params, self.only, self.without)
+        return normalized(direction, params, axis, self.biases, kept)
 
 
 def at(origin, directions, s) -> Any:
@@ -108,7 +112,7 @@ def moved_leaf(s, c) -> jax.Array:
     return total.astype(c[0].dtype)
 
 
-def random(key, params, k=1, *, normalize="filter", axis=0, biases="zero") -> tuple:
+def random(key, params, k=1, *, normalize="filter", axis=0, biases="zero", only=None, without=None) -> tuple:
     """K random directions: independent N(0, 1) numbers, then normalised.
 
     Args:
@@ -118,12 +122,14 @@ def random(key, params, k=1, *, normalize="filter", axis=0, biases="zero") -> tu
         normalize: "filter" (Li et al. 2018), "layer", or None to leave them as drawn.
         axis: as in `filter_normalized`: 0 for weights `[to, from]`, -1 for the kernels of Flax and Haiku.
         biases: "zero", "vector" or "entry", likewise.
+        only: None, or which leaves move alone, as in `held`: all others are held, and 0 in the directions.
+        without: None, or which leaves are held.
 
     Returns:
         A tuple of k directions, each a tuple like `params`.
 
     Raises:
-        ValueError: an option is none of these.
+        ValueError: an option is none of these, or nothing is left to move.
 
     Example:
         >>> from jaxcost import network
@@ -132,13 +138,15 @@ def random(key, params, k=1, *, normalize="filter", axis=0, biases="zero") -> tu
         >>> bool(jnp.allclose(jnp.linalg.norm(u.w[0], axis=1), jnp.linalg.norm(params.w[0], axis=1)))
         True
     """
-    return tuple(one.of(params) for one in recipes(key, k, normalize=normalize, axis=axis, biases=biases))
+    made = recipes(key, k, normalize=normalize, axis=axis, biases=biases)
+    return tuple(one._replace(only=only, without=without).of(params) for one in made)
 
 
-def recipes(key, k=1, *, normalize="filter", axis=0, biases="zero") -> tuple[Recipe, ...]:
+def recipes(key, k=1, *, normalize="filter", axis=0, biases="zero", only=None, without=None) -> tuple[Recipe, ...]:
     """What `random` makes its directions of; they can stand in place of directions wherever a slice is made.
 
-    A slice then keeps a few numbers in place of trees, from which one version of jax makes the same directions.
+    A slice then keeps a few numbers in place of trees, from which one version of jax makes the same directions. So
+    `only` and `without` are texts here, and no functions.
 
     Example:
         >>> params, key = (jnp.ones((2, 3)),), jax.random.key(1)
@@ -148,17 +156,44 @@ def recipes(key, k=1, *, normalize="filter", axis=0, biases="zero") -> tuple[Rec
     key, k = checks.key("key", key), checks.whole("k", k, 0, checks.MOST)
     checks.one_of("normalize", normalize, NORMS), checks.one_of("biases", biases, BIASES)
     axis = checks.whole("axis", axis, None)
-    return tuple(Recipe(one, normalize, axis, biases) for one in jax.random.split(key, k))
+    only, without = trees.texts("only", only), trees.texts("without", without)
+    return tuple(Recipe(one, normalize, axis, biases, only, without) for one in jax.random.split(key, k))
 
 
-def gaussian(key, params) -> Any:
-    """A direction of independent N(0, 1) numbers, uniform over all directions once normalised.
+def gaussian(key, params, *, only=None, without=None) -> Any:
+    """A direction of independent N(0, 1) numbers, uniform over all directions once normalised; some leaves held.
+
+    Args and errors as of `random`. What moves is the same, whatever is held.
 
     Example:
         >>> print(f"{optax.tree.norm(gaussian(jax.random.key(1), (jnp.zeros(10_000),))):.0f}")  # about the root
         99
     """
-    return _direction(partial(_gaussian, checks.key("key", key)), params)
+    return held(_direction(partial(_gaussian, checks.key("key", key)), params), only=only, without=without)
+
+
+def held(direction, *, only=None, without=None) -> Any:
+    """The direction with 0 in all leaves that are held: frozen layers do not move along it.
+
+    Args:
+        direction: a tuple like the parameters.
+        only: None, or which floating leaves move alone, by their paths as of `layers.only`, such as `.w[0]`: text that
+            is in the path, by whole names, a list of such texts, or a function, `only(path)`.
+        without: None, or which of these are held, likewise.
+
+    Raises:
+        ValueError: nothing is left to move, or a text is in no path; names the paths.
+
+    Example:
+        >>> held((jnp.ones(2), {"last": jnp.ones(1)}), without="last")[1]["last"].tolist()
+        [0.0]
+    """
+    if only is None and without is None:
+        return direction
+    (moving, fixed), kept = trees.some(direction, "the direction"), trees.kept(direction, only, without)
+    leaves = zip(trees.paths(moving), jax.tree.leaves(moving), strict=True)
+    put = [leaf if path in kept else jnp.zeros_like(leaf) for path, leaf in leaves]
+    return trees.join(fixed, jax.tree.structure(moving).unflatten(put))
 
 
 @jax.jit
@@ -195,7 +230,7 @@ def filter_normalized(direction, params, *, axis=0, biases="zero") -> Any:
         >>> w.tolist(), b.tolist()
         ([[6.0, 8.0]], [0.0])
     """
-    return _normalized(direction, params, checks.whole("axis", axis, None), biases)
+    return normalized(direction, params, checks.whole("axis", axis, None), biases)
 
 
 def layer_normalized(direction, params, *, biases="zero") -> Any:
@@ -203,40 +238,7 @@ def layer_normalized(direction, params, *, biases="zero") -> Any:
 
     Args and errors as for `filter_normalized`.
     """
-    return _normalized(direction, params, None, biases)
-
-
-def _normalized(direction, params, axis, biases):
-    """Weights scaled to length along all axes but `axis`, biases by their rule."""
-    checks.one_of("biases", biases, BIASES)
-    direction = trees.fitted(direction, params, "the direction")
-    trees.nonzero([direction])
-    shapes = [leaf.shape for leaf in jax.tree.leaves(direction)]
-    if biases == "zero" and not any(len(shape) > 1 for shape in shapes):
-        found = f"parameters of {shapes}, vectors and numbers alone, count as biases: with biases='zero' nothing moves"
-        raise ValueError(f"{found}. Expected biases='vector' or 'entry', or a direction as drawn (`gaussian`)")
-    for shape in shapes:
-        if axis is not None and len(shape) > 1 and not -len(shape) <= axis < len(shape):
-            raise ValueError(f"axis={axis}, expected one of the {len(shape)} axes of a weight array of shape {shape}")
-    return _direction(partial(_scaled, axis, biases, direction), params)
-
-
-@partial(jax.jit, static_argnames=("axis", "biases"))
-def _scaled(axis, biases, direction, params):
-    def scaled(d, p):
-        if d.ndim > 1:
-            return _with_length(d, p, tuple(i for i in range(d.ndim) if axis is None or i != axis % d.ndim))
-        if biases == "zero":
-            return jnp.zeros_like(d)
-        return _with_length(d, p, tuple(range(d.ndim)) if biases == "vector" else ())
-
-    return jax.tree.map(scaled, direction, params)
-
-
-def _with_length(d, p, axes):
-    """D scaled to the length of p along `axes`; 0 where d is."""
-    length = lambda a: jnp.sqrt(jnp.sum(a * a, axes, keepdims=True))
-    return jnp.where(length(d) > 0, d * length(p) / jnp.where(length(d) > 0, length(d), 1), 0)
+    return normalized(direction, params, None, biases)
 
 
 def orthonormal(u, v) -> tuple[Any, Any]:

@@ -3,7 +3,8 @@
 On a plane the parameters are affine in two coordinates, and what the model makes of them up to its first nonlinearity
 is a few numbers for each image (`engine.hoist`). A page carries these, and the rest of the model as a short program: so
 it has C at any point and any zoom, for dense networks of any activation and cost. Where that is not to be had, for
-convolutions or too large a layer, it carries planes at many zooms in its place, and says so.
+convolutions, too large a layer, a penalty or a cost that is no mean over images, it carries planes at many zooms in its
+place, and says so.
 """
 
 from dataclasses import replace
@@ -14,7 +15,7 @@ import numpy as np
 
 from jaxcost import checks, cost, network, slices
 from jaxcost.directions import Frame
-from jaxcost.engine import asked, pages
+from jaxcost.engine import asked, pages, whole
 from jaxcost.engine.javascript import Untranslated
 
 MOST = 5_000_000  # bytes of a page: what can be sent by mail, and opens at once
@@ -100,7 +101,8 @@ def explorer(
     path = checks.path("path", path)
     if path.suffix != ".html":
         raise ValueError(f"path={str(path)!r}, expected one that ends in .html")
-    if cost.checked(C).spread is not None:
+    C = cost.checked(C)
+    if C.spread is not None:
         raise ValueError(f"images on {C.spread.mesh.size} devices, expected C as it was before `devices.spread`")
     images, most = checks.whole("images", images), checks.whole("most", most)
     live = live if live is None else checks.flag("live", live)
@@ -112,7 +114,7 @@ def explorer(
     chosen = np.unique(np.linspace(0, C.n - 1, min(images, C.n)).round().astype(int))
     some = replace(C, images=jax.tree.map(lambda leaf: leaf[chosen], C.images), block=None)
     parameters = network.size(next(iter(views.values())).frame.origin)
-    told = pages.about(some, chosen, C.n, views, title, parameters)
+    told = pages.about(some, chosen, 0 if whole.is_whole(C) else C.n, views, title, parameters)
     made, reason = _lived(some, views, most) if live is not False else ({}, "it was asked for")
     if reason and live:
         raise ValueError(f"live=True, and {reason}; expected dense layers, fewer images or planes, or live=None")
@@ -131,6 +133,9 @@ def explorer(
 
 def _lived(C, views, most):
     """What a live page carries; or nothing, and the reason why it is not to be had."""
+    if whole.is_whole(C) or C.penalty is not None:
+        kind = "C is one number of the whole, not a mean over images" if whole.is_whole(C) else "C has a penalty"
+        return {}, f"{kind}, and a live page computes what is of images"
     Cs = [cost.split(C, view.frame.origin)[0] for view in views.values()]
     frames = [view.frame.moving() for view in views.values()]
     shapes = lambda frame: [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(frame.origin)]
@@ -158,7 +163,8 @@ def _ladder(C, view, zooms, points, progress):
 
 def _note(C, view):
     """The sentence on a plane, and C at its origin over all images: that of a page is over some."""
-    return f"{view.note} C over all {C.n:,} images is {float(C(*view.frame.origin)):.4g} at (0, 0).".strip()
+    over = "" if whole.is_whole(C) else f" over all {C.n:,} images"
+    return f"{view.note} C{over} is {float(C(*view.frame.origin)):.4g} at (0, 0).".strip()
 
 
 # -- what was asked -------------------------------------------------------------------------------------

@@ -5,7 +5,12 @@ Of the weighted inputs z of the last layer, for `f = network.logits`: `sigmoid_c
 `cross_entropy`, finite where outputs saturate), `softmax_cross_entropy`, `hinge`. `cost.Cost` refuses one of these for
 the other's network.
 Any function `loss(a, y) -> number` serves as well.
+
+And a cost of the parameters themselves, `weight_decay`, for `cost.Cost(images, penalty=...)`.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -99,6 +104,46 @@ def hinge(z, y) -> jax.Array:
     """
     z, y = _alike(z, y)
     return optax.hinge_loss(z, 2 * y - 1).sum()
+
+
+def weight_decay(rate, *, biases=False) -> Callable:
+    """A penalty of large weights: rate * sum_i w_i^2, with no factor 1/2, added to C once.
+
+    Nielsen 2015, equation (85), whose rate is lambda / 2n; his leaves out biases as well.
+
+    Args:
+        rate: 0 or more.
+        biases: sum over biases too, which are the floating arrays of one axis or none.
+
+    Returns:
+        `penalty(*params)`, of any parameter trees. Two of one rate are equal, and compiled once.
+
+    Raises:
+        ValueError: the rate is negative or not finite, or `biases` is not True or False; and when called, if there is
+            nothing to sum over.
+
+    Example:
+        >>> w, b = jnp.array([[3.0, 4.0]]), jnp.array([1.0])
+        >>> print(f"{weight_decay(0.1)(w, b):.1f} {weight_decay(0.1, biases=True)(w, b):.1f}")
+        2.5 2.6
+    """
+    return _Decay(checks.number("rate", rate, 0), checks.flag("biases", biases))
+
+
+@dataclass(frozen=True)
+class _Decay:
+    rate: float
+    biases: bool
+
+    def __call__(self, *params):
+        floating = lambda leaf: jnp.issubdtype(getattr(leaf, "dtype", type(leaf)), jnp.floating)
+        leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(params) if floating(leaf)]
+        kept = [leaf for leaf in leaves if self.biases or leaf.ndim > 1]
+        if not kept:
+            raise ValueError(
+                f"{len(leaves)} floating arrays, none of two axes or more; expected weights, or biases=True"
+            )
+        return self.rate * sum(jnp.sum(leaf * leaf) for leaf in kept)
 
 
 cross_entropy.wants = SHARES

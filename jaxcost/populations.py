@@ -51,7 +51,7 @@ def about(keys, params, k=1, **options) -> list[Frame]:
         keys: keys, `[draws]`, from `jax.random.split`.
         params: the network, a tuple of C's arguments.
         k: dimensions of a slice.
-        **options: `normalize`, `axis` and `biases`, as of `directions.random`, and what these refuse.
+        **options: as of `directions.recipes`, and what these refuse.
 
     Returns:
         A list of `directions.Frame`s; their directions are recipes, so that a thousand take no memory.

@@ -65,7 +65,7 @@ def line(C, origin, u, alphas, **options) -> Slice:
     """C along a line, `values[i] = C(origin + alphas[i] u)`.
 
     Args:
-        C: a `cost.Cost`, or several, as of `grid`.
+        C: a `cost.Cost`, a function of the parameters, or several, as of `grid`.
         origin: tuple of C's arguments, as `Params` is.
         u: a direction, a tuple of the same structure.
         alphas: coordinates, `[points]`.
@@ -115,7 +115,7 @@ def grid(
     """C on a grid of any dimension k. Says beforehand how long a long one takes, and shows its progress.
 
     Args:
-        C: a `cost.Cost`; or a tuple of several of one model, such as those of training and of held-out images.
+        C: a `cost.Cost`, or a function of the parameters (`cost.of`); or a tuple of several, as of unseen images too.
         origin: tuple of C's arguments. Its floating leaves move, all others stay.
         directions: k tuples like it, or `directions.Recipe`s.
         axes: k lists of coordinates.
@@ -253,7 +253,7 @@ def check(C, slice_) -> None:
         ...
         ValueError: C is 2.7... at [0.0], and the slice 2.7...: a slice of another cost, or of other images
     """
-    cost.checked(C), asked.located(slice_)
+    C, _ = cost.checked(C), asked.located(slice_)
     finite = np.argwhere(np.isfinite(slice_.values))
     if not len(finite):
         return

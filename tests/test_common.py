@@ -159,6 +159,7 @@ def test_help_tells_each_setting_with_its_reason_and_default(capsys, monkeypatch
         "--small a run of seconds",
         "--quiet print nothing",
         "--draw FILE draw a saved result again",
+        "--format {png,svg,pdf} of the figures (png)",
         "--output FOLDER where",
     ):
         assert words in text
@@ -415,6 +416,15 @@ def test_the_same_file_gives_the_same_figures_to_the_byte(tmp_path):
     main("--draw", str(tmp_path / "test_common.npz"), run=run_never)
     assert [figure.read_bytes() for figure in figures] == first
     assert first[0] != first[1]
+
+
+@pytest.mark.parametrize(("format_", "begins"), [("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_figures_are_of_the_format_that_is_asked_for_and_only_then(format_, begins, tmp_path):
+    main("--small", "--format", format_, "--output", str(tmp_path))
+    assert files(tmp_path) == [name.replace("png", format_) for name in NAMES]
+    assert (tmp_path / f"test_common-linear.{format_}").read_bytes().startswith(begins)
+    main("--draw", str(tmp_path / "test_common.npz"), run=run_never)
+    assert {"test_common-linear.png", "test_common-logarithmic.png"} < set(files(tmp_path))
 
 
 def test_a_figure_is_as_large_as_asked_for_and_names_no_version(tmp_path):

@@ -710,3 +710,49 @@ def test_a_folder_of_files_that_are_not_mnist_is_refused(cache, folder, name):
     data.load(folder)  # a good set, but another
     with pytest.raises(ValueError, match=f"{name}: expected SHA-256 {SUMS[name]} of the unpacked bytes, found"):
         data.mnist(folder)
+
+
+# arrays of one's own
+
+
+def test_images_of_ones_own_are_the_same_numbers_in_the_right_types():
+    random = np.random.default_rng(0)
+    grey, colour = (random.integers(0, 256, shape, dtype=np.uint8) for shape in ((5, 4, 3), (5, 4, 4, 3)))
+    for x in (grey, colour, jnp.asarray(colour)):
+        made = data.images(x, np.arange(5), classes=6)
+        assert made.x.dtype == made.y.dtype == jnp.float32
+        np.testing.assert_allclose(made.x, np.asarray(x) / 255, rtol=1e-6)
+        np.testing.assert_array_equal(made.y, np.eye(6)[:5])
+    np.testing.assert_array_equal(
+        data.images(grey, range(5), flat=True).x, data.images(grey, range(5)).x.reshape(5, 12)
+    )
+    tokens, labels = random.integers(0, 9, (5, 7)), random.integers(0, 3, (5, 7)).astype(np.uint8)
+    made = data.images(tokens, labels)
+    assert made.x.dtype == made.y.dtype == jnp.int32
+    np.testing.assert_array_equal(made.x, tokens)
+    np.testing.assert_array_equal(made.y, labels)
+    assert data.images(tokens, labels, classes=3).y.shape == (5, 7, 3)
+    floats = data.images(random.normal(size=(5, 2)), [0.5, 1.0, 2.0, 3.0, 4.0])
+    assert floats.x.dtype == floats.y.dtype == jnp.float32
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"x": np.ones((4, 2))}, r"x \[4, 2\] and y \[3\], expected as many images as desired outputs"),
+        ({"x": [[1.0, np.nan], [0.0, 0.0], [0.0, 0.0]]}, r"x of shape \[3, 2\], 1 not finite; expected all finite"),
+        ({"x": np.ones((0, 2)), "y": []}, r"x of shape \[0, 2\], expected \[n, ...\], one image or more"),
+        ({"x": np.ones((3, 2), complex)}, r"x=complex128\[3, 2\], expected real numbers"),
+        ({"x": [["a"], ["b"], ["c"]]}, "x=.*, expected real numbers"),
+        ({"x": [[1.0], [1.0, 2.0], [3.0]]}, "x=.*, expected real numbers"),
+        ({"x": 3.0}, r"x of shape \[\], expected \[n, ...\]"),
+        ({"y": [0.0, 1.0, 2.0], "classes": 3}, "labels are float64, expected integers"),
+        ({"y": [0, 1, 3], "classes": 3}, "labels lie in 0 to 3, expected 0 to 2"),
+        ({"y": [0, np.inf, 3.0]}, r"y of shape \[3\], 1 not finite"),
+        ({"classes": 2.5}, "classes=2.5, expected a whole number"),
+        ({"flat": 1}, "flat=1, expected True or False"),
+    ],
+)
+def test_arrays_that_are_no_images_are_named(given, message):
+    with pytest.raises(ValueError, match=message):
+        data.images(**{"x": np.ones((3, 2), np.float32), "y": [0, 1, 2]} | given)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxcost import directions, network, trajectories
+from jaxcost.engine import trees
 
 
 @pytest.fixture(scope="module")
@@ -339,3 +340,59 @@ def test_coordinates_that_do_not_fit_and_origins_that_do_not_move_are_named(para
     for still in ((), {"steps": jnp.array(3)}, (jnp.tanh,)):
         with pytest.raises(ValueError, match="nothing moves in the origin"):
             directions.at(still, (), [])
+
+
+# some leaves held
+
+
+@pytest.mark.parametrize(
+    ("options", "moves"),
+    [
+        ({"only": ".w[1]"}, [".w[1]"]),
+        ({"only": [".w[1]", ".w[0]"]}, [".w[0]", ".w[1]"]),
+        ({"only": "w"}, [".w[0]", ".w[1]", ".w[2]"]),
+        ({"without": "w[0]"}, [".w[1]", ".w[2]", ".b[0]", ".b[1]", ".b[2]"]),
+        ({"only": "w", "without": lambda path: "[2]" in path}, [".w[0]", ".w[1]"]),
+        ({"only": lambda path: path.endswith("[2]")}, [".w[2]", ".b[2]"]),
+    ],
+)
+def test_leaves_that_are_held_do_not_move_and_the_rest_is_as_before(options, moves):
+    params, key = network.init(jax.random.key(0), (5, 4, 3, 2)), jax.random.key(1)
+    for biases in ("vector", "entry"):
+        (free,), (some,) = (directions.random(key, params, biases=biases, **its) for its in ({}, options))
+        along, paths = directions.at(params, (some,), [0.7]), trees.paths(params)
+        for path, before, after, *ends in zip(paths, *map(jax.tree.leaves, (free, some, params, along)), strict=True):
+            np.testing.assert_array_equal(after, before if path in moves else 0 * before)
+            assert bool((ends[0] != ends[1]).any()) == (path in moves)
+    drawn, all_drawn = directions.gaussian(key, params, **options), directions.gaussian(key, params)
+    jax.tree.map(np.testing.assert_array_equal, directions.held(all_drawn, **options), drawn)
+
+
+def test_recipes_hold_the_same_leaves():
+    params, key = network.init(jax.random.key(0), (5, 4, 3)), jax.random.key(1)
+    made = directions.recipes(key, 2, only=[".w"], without=".w[0]")
+    for recipe, one in zip(made, directions.random(key, params, 2, only=".w[1]"), strict=True):
+        jax.tree.map(np.testing.assert_array_equal, recipe.of(params), one)
+    with pytest.raises(ValueError, match=r"only=<function .*, expected text of a path"):
+        directions.recipes(key, only=lambda path: True)
+
+
+def test_where_nothing_is_left_to_move_the_paths_are_named():
+    params, key = network.init(jax.random.key(0), (5, 4, 3)), jax.random.key(1)
+    for options, message in (
+        ({"only": "w", "without": [".w[0]", "w[1]"]}, r"none of \.w\[0\], \.w\[1\], \.b\[0\], \.b\[1\] is kept"),
+        ({"only": ".w[7]"}, r"only='\.w\[7\]', expected text that is in one of \.w\[0\], "),
+        ({"without": ""}, r"without='', expected text of a path"),
+        ({"only": 3}, r"only=3, expected text of a path"),
+        ({"only": "b"}, r"with biases='zero' nothing moves"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            directions.random(key, params, **options)
+
+
+def test_a_text_is_of_whole_names():
+    """As in trees of other libraries, where layers are counted."""
+    params = ({"params": {name: {"kernel": jnp.ones((2, 2))} for name in ("Dense_1", "Dense_10")}, "steps": 3},)
+    (u,) = directions.random(jax.random.key(0), params, only="Dense_1")
+    moves = {name: bool(leaf["kernel"].any()) for name, leaf in u[0]["params"].items()}
+    assert moves == {"Dense_1": True, "Dense_10": False}

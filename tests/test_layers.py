@@ -68,6 +68,15 @@ def test_some_of_some_are_fewer_still(x64):
     assert own(*moving) == C(*params)
 
 
+def test_texts_keep_what_a_function_of_the_path_keeps():
+    C, params = cost.Cost(data.digits()[1][:5]), network.init(jax.random.key(0), (784, 2, 10))
+    _, expected = layers.only(C, params, lambda path: path in (".w[1]", ".b[1]"))
+    for texts in ("[1]", ["w[1]", ".b[1]"]):
+        assert jax.tree.structure(layers.only(C, params, texts)[1]) == jax.tree.structure(expected)
+    with pytest.raises(ValueError, match=r"only='w\[2\]', expected text that is in one of \.w\[0\], "):
+        layers.only(C, params, "w[2]")
+
+
 def test_where_none_is_kept_the_paths_are_named():
     C, params = cost.Cost(data.digits()[1][:5]), network.init(jax.random.key(0), (784, 2, 10))
     with pytest.raises(ValueError, match=r"none of \.w\[0\], \.w\[1\], \.b\[0\], \.b\[1\] is kept"):

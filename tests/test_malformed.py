@@ -24,12 +24,14 @@ from matplotlib.figure import Figure
 
 import jaxcost
 from jaxcost import (
+    checkpoints,
     checks,
     cost,
     data,
     descent,
     devices,
     directions,
+    layers,
     losses,
     network,
     populations,
@@ -87,6 +89,7 @@ def things():
         minima=minima.local_minima(plane.values, plane.floor),
         pairs=lanczos.Eigenpairs(np.ones(2), orthonormal(starts), np.ones(2), np.ones(2), 3),
         density=density.Density(np.ones((2, 3)), np.ones((2, 3)) / 3, 0.1, 43), layers=symmetry.of_dense(params),
+        journey=checkpoints.Journey(plane, np.ones((3, 2)), *np.ones((3, 3)), np.ones(2)),
         curve=curves.Curve("bezier", stacked(params, third, other), axis[2:], np.ones(3), 1e-7, np.ones(2)),
     )  # fmt: skip
 
@@ -147,6 +150,7 @@ def calls(folder):
         ("checks.path", of(value="file"), functools.partial(checks.path, "path")),
         ("checks.tree", of(value=params), functools.partial(checks.tree, "params")),
         ("data.Images.__getitem__", of(which=[0, 3]), images.__getitem__),
+        ("data.images", of(x=np.ones((3, 2)), y=[0, 2, 1], classes=3, flat=True)),
         ("data.one_hot", of(labels=[0, 2], classes=3)),
         ("data.labels", of(y=images.y)),
         ("data.read_idx", of(path=folder / "train-images-idx3-ubyte", ndim=3, sha256=None)),
@@ -154,7 +158,8 @@ def calls(folder):
         ("data.mnist", of(folder=folder, mirrors=("nowhere",), timeout=1.0)),
         *((f"losses.{loss}", of(a=a, y=y)) for loss in ("quadratic", "absolute", "cross_entropy")),
         *((f"losses.{loss}", of(z=a, y=y)) for loss in ("sigmoid_cross_entropy", "softmax_cross_entropy", "hinge")),
-                ("statistics.summary", of(draws=draws, confidence=0.95)),
+        ("losses.weight_decay", of(rate=0.1, biases=False)),
+        ("statistics.summary", of(draws=draws, confidence=0.95)),
         ("statistics.draws_for", of(width=0.1, draws=draws, confidence=0.95)),
         ("statistics.proportion", of(successes=2, n=9, confidence=0.95)),
         ("statistics.trend", of(groups=[draws, draws + 1])),
@@ -182,9 +187,18 @@ def calls(folder):
         ("directions.Frame.at", of(s=[0.1, 0.2]), directions.Frame(params, (u, v)).at),
         ("directions.Recipe.of", of(params=params), directions.recipes(key)[0].of),
         ("directions.at", of(**slice_, s=[0.1, 0.2])),
-        ("directions.random", of(key=key, params=params, k=2, normalize="filter", axis=0, biases="zero")),
-        ("directions.recipes", of(key=key, k=2, normalize="filter", axis=0, biases="zero")),
+        (
+            "directions.random",
+            of(key=key, params=params, k=2, normalize="filter", axis=0, biases="zero"),
+        ),
+        ("directions.recipes", of(key=key, k=2, normalize="filter", axis=0, biases="zero", only="w", without=["b"])),
         ("directions.gaussian", of(key=key, params=params)),
+        (
+            "directions.gaussian held",
+            of(only=["w", ".b[1]"], without="w[1]"),
+            functools.partial(directions.gaussian, key, params),
+        ),
+        ("directions.held", of(direction=u, only="w", without=["w[1]"])),
         ("directions.filter_normalized", of(direction=u, params=params, axis=0, biases="zero")),
         ("directions.layer_normalized", of(direction=u, params=params, biases="zero")),
         ("directions.orthonormal", of(u=u, v=v)),
@@ -194,13 +208,15 @@ def calls(folder):
         ("trajectories.principal", of(trajectory=t.path, k=2)),
         ("trajectories.principal list", of(trajectory=[params, t.other, u, v], k=2)),
         ("trajectories.coordinates", of(trajectory=t.path, **slice_)),
-        ("cost.Cost", of(images=images, f=C.f, loss=C.loss, block=5, spread=None, fixed=None)),
+        ("cost.Cost", of(images=images, f=C.f, loss=C.loss, block=5, spread=None, fixed=None, penalty=None)),
+        ("cost.of", of(function=lambda data, p: (data @ p).sum(), data=np.ones((3, 2)))),
         ("cost.Cost.__call__", of(w=w, b=b), lambda w, b: C(w, b)),
         ("cost.Cost.per_image", of(w=w, b=b), lambda w, b: C.per_image(w, b)),
         ("cost.Cost.output", of(x=x, w=w, b=b), lambda x, w, b: C.output(x, w, b)),
         ("cost.Cost.bytes_of_one", of(w=w, b=b), lambda w, b: C.bytes_of_one(w, b)),
         ("cost.checked", of(C=C)),
         ("cost.split", of(C=C, params=params)),
+        ("layers.only by text", of(kept=["w[0]", "b"]), lambda kept: layers.only(C, params, kept)),
         ("layers.only", of(C=C, params=params, kept=lambda path: "[0]" in path)),
         ("cost.accuracy", of(C=C, params=params)),
         ("cost.output_distance", of(C=C, origin=params)),
@@ -331,6 +347,15 @@ def calls(folder):
             of(path=folder / "page.html", C=C, planes={"a": t.plane}, images=9, live=None, zooms=(0.5, 1.0), points=2)
             | of(title="C", most=5_000_000, progress=False),
         ),
+        ("checkpoints.gathered", of(networks=[params, t.other, t.third], read=None)),
+        ("checkpoints.gathered stacked", of(networks=t.path, read=None)),
+        ("checkpoints.gathered by name", of(networks=[0, 1, 2], read=lambda i: (params, t.other, t.third)[i])),
+        *(
+            (f"checkpoints.{name}", of(C=C, networks=[params, t.other, t.third], points=2, margin=0.1, progress=False))
+            for name in ("principal", "through")
+        ),
+        ("exports.to_csv", of(path=folder / "plane.csv", slice_=t.plane)),
+        ("exports.to_vtk", of(path=folder / "plane.vtk", plane=t.plane, height=0.5)),
         ("results.save", of(path=folder / "new.npz", result=params, settings={"seed": 0}, note="text")),
         ("results.load", of(path=folder / "saved.npz", like=None, types=())),
         ("results.provenance", of(path=folder / "saved.npz")),
@@ -350,6 +375,12 @@ def calls(folder):
         ("plot.trajectory", of(ax=ax, coordinates=np.ones((3, 2)), off=np.ones(3))),
         ("plot.curve", of(ax=ax, plane=curves.plane(t.curve), label="C")),
         ("plot.disconnectivity", of(ax=ax, costs=np.zeros(3), merges=[[0, 1, 1, 2], [2, 3, 2, 3]])),
+        ("figures.journey", of(found=t.journey, name="C")),
+        ("figures.save", of(path=folder / "new.png", figure=ax.figure, dpi=20)),
+        (
+            "figures.gif",
+            of(path=folder / "new.gif", draw=lambda *_: None, frames=[0, 1], fps=10, size=(1, 1), dpi=20),
+        ),
         ("plot.image", of(ax=ax, x=np.ones(9), title="text")),
     ]  # fmt: skip
 
@@ -529,6 +560,22 @@ LEGAL = [
     (r"engine.bars.bar (total|initial)", "0"),
     (r".* watch", "{}"),
     (r".* (label|title)|plot.* name", "text, no text"),
+    # what moves, any cost, a penalty
+    (r"directions.(\w+|gaussian held) (only|without)|cost.Cost penalty|cost.of data|data.images classes", "None"),
+    (r"directions.(random|gaussian held|held) without|cost.Cost penalty|cost.of function", "lambda"),
+    (r"cost.(checked|split) C|layers.only C|connectivity.paths.ends C", "lambda"),
+    (r"directions.recipes (only|without)", "text"),
+    (r"directions.recipes without", "the first text"),
+    (r"directions.(random|recipes|held) without|directions.gaussian held only", "one more, the first alone"),
+    (r"directions.gaussian held only|layers.only by text kept", "one fewer"),
+    (r"layers.only by text kept", "one more, the first alone"),
+    (r"directions.held direction", TREE + "leaf of another shape, leaf with an axis more, leaf a number"),
+    (r"cost.Cost penalty|cost.of function", "C"),
+    (r"cost.of data", GRID + NONFINITE + "NaN, infinity, -1, 0, 1.5, 1e2, True, [], (), {}, ragged, complex"),
+    (r"cost.of data", "array of complex, key, keys, C, params, transposed, none of it, an axis fewer, as complex"),
+    (r"data.images flat|losses.weight_decay biases", "True"),
+    (r"data.images x", "all 0, rounded"),
+    (r"losses.weight_decay rate", "0, 1.5, 1e2, huge"),
     # numbers
     (r"checks.number value|measures.frequency.chebyshev_nodes n|directions.(random|recipes) k", "0"),
     (r"curvature.lanczos.top_eigenpairs tolerance|data.one_hot labels", "0"),
@@ -659,6 +706,24 @@ LEGAL = [
     (r"results.save result", "old key, key, keys, leaf of complex"),
     (r"results.load like|data.read_idx sha256", "None"),
     (r"results.load types", "[], ()"),
+    # pictures of checkpoints, and files
+    (r"checkpoints.gathered( stacked)? read", "None"),
+    (r"checkpoints.gathered networks", "one fewer, one more"),
+    (r"checkpoints.gathered stacked networks", "leaf of another shape, leaf of integers, leaf of text, leaf None"),
+    (r"checkpoints.gathered stacked networks", "leaf of NaN, all leaves 0"),
+    (r"checkpoints.gathered by name networks", "one fewer, one more, the first -1"),
+    (r"checkpoints.(principal|through) networks", "one more"),
+    (r"checkpoints.(principal|through) margin", "0, 1.5, 1e2, huge"),
+    (r"exports.* (plane|slice_)", "without standard_error, without per_class, without per_image, without accuracy"),
+    (r"exports.* (plane|slice_)", "without frame"),
+    (r"exports.to_vtk height", "-1, 0, 1.5, 1e2, huge"),
+    (r"figures.journey found", "without share"),
+    (r"figures.journey name", "None, text, no text"),
+    (r"figures.gif draw", "lambda"),
+    (r"figures.gif frames", "ragged, of four axes, texts, deep, array of NaN, array of complex, old key, keys, params"),
+    (r"figures.gif frames", ", ".join(f"the first {name}" for name in IN_A_LIST) + ", one fewer, one more"),
+    (r"figures.gif fps", "1.5"),
+    (r"figures.gif size", "the first 1.5"),
     # draws
     (r"statistics.(summary draws|mann_whitney [ab]|p_value null)", "[], (), array of NaN, old key, none of it"),
     (r"statistics.(summary draws|draws_for draws|kendall [xy]|mann_whitney [ab]|p_value null)", FEW),
@@ -717,8 +782,10 @@ LEGAL = [
     ),
     (r"measures.nulls.path_walks path", "as a dict"),
 ]
+READ = [f"the first {name}" for name in IN_A_LIST if name != "-1"]
 THEIRS = [  # ends in the caller's own function, or in the network of the world
     (r"descent.ensemble each each", "of four axes, transposed"),
+    (r"checkpoints.gathered by name networks", ", ".join(["ragged", "deep", "params", *READ])),
     (r"data.mnist folder", "None"),
 ]
 

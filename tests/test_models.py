@@ -584,3 +584,66 @@ def test_directions_of_kernels_are_normalised_by_their_last_axis():
             -1, tree["params"][name]["kernel"].shape[-1]
         )
         np.testing.assert_allclose(np.linalg.norm(of(u), axis=0), np.linalg.norm(of(params), axis=0), rtol=1e-5)
+
+
+# batch normalisation and dropout
+
+
+def normalised_network():
+    """Dense, BatchNorm, Dropout, Dense of Flax; images, and variables whose running statistics are not 0 and 1."""
+    nn = pytest.importorskip("flax.linen", reason="flax is not installed")
+
+    class Model(nn.Module):
+        @nn.compact
+        def __call__(self, x, frozen):
+            x = nn.BatchNorm(use_running_average=frozen)(nn.Dense(4)(x))
+            return nn.Dense(TO)(nn.Dropout(0.5, deterministic=True)(jnp.tanh(x)))
+
+    model, x = Model(), jax.random.normal(KEYS[0], (N, FROM))
+    variables = model.init(KEYS[1], x, True)
+    _, moved = model.apply(variables, 3 * x + 1, False, mutable=["batch_stats"])
+    return model, Images(x, jax.nn.one_hot(jnp.arange(N) % TO, TO)), variables | moved
+
+
+def by_layers(variables, images, frozen):
+    """The mean cost in numpy, in float64; the statistics those that are kept, or of these very images."""
+    p, kept = (
+        jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), variables[name]) for name in ("params", "batch_stats")
+    )
+    x = np.asarray(images.x, np.float64) @ p["Dense_0"]["kernel"] + p["Dense_0"]["bias"]
+    mean, var = (kept["BatchNorm_0"][name] for name in ("mean", "var")) if frozen else (x.mean(0), x.var(0))
+    x = (x - mean) / np.sqrt(var + 1e-5) * p["BatchNorm_0"]["scale"] + p["BatchNorm_0"]["bias"]
+    z = np.tanh(x) @ p["Dense_1"]["kernel"] + p["Dense_1"]["bias"]
+    return (np.log(np.exp(z).sum(1)) - (z * np.asarray(images.y)).sum(1)).mean()
+
+
+def test_with_frozen_statistics_a_model_is_one_of_single_images_and_they_do_not_move():
+    model, images, variables = normalised_network()
+    C = cost.Cost(images, lambda x, p: model.apply(p, x, True), losses.softmax_cross_entropy)
+    (u,) = directions.random(KEYS[2], (variables,), axis=-1, biases="entry", without="batch_stats")
+    assert not any(leaf.any() for leaf in jax.tree.leaves(u[0]["batch_stats"]))
+    line = slices.line(C, (variables,), u, np.linspace(-1, 1, 5), accuracy=True)
+    at = lambda s: by_layers(jax.tree.map(lambda p, d: p + s * d, variables, u[0]), images, frozen=True)
+    np.testing.assert_allclose(line.values, [at(s) for s in line.alphas], rtol=1e-5)
+
+
+def test_with_batch_statistics_it_is_one_number_of_the_whole():
+    model, images, variables = normalised_network()
+
+    def whole(images, p):
+        z, _ = model.apply(p, images.x, False, mutable=["batch_stats"])
+        return jax.vmap(losses.softmax_cross_entropy)(z, images.y).mean()
+
+    C = cost.of(whole, images)
+    np.testing.assert_allclose(C(variables), by_layers(variables, images, frozen=False), rtol=1e-5)
+    assert abs(C(variables) - by_layers(variables, images, frozen=True)) > 0.01
+    (u,) = directions.random(KEYS[2], (variables,), axis=-1, biases="entry", without="batch_stats")
+    line = slices.line(C, (variables,), u, np.linspace(-1, 1, 5))
+    at = lambda s: by_layers(jax.tree.map(lambda p, d: p + s * d, variables, u[0]), images, frozen=False)
+    np.testing.assert_allclose(line.values, [at(s) for s in line.alphas], rtol=1e-5)
+    _, slope, bend = slices.derivatives(C, (variables,), (u,), [[0.0]])
+    step = 1e-4
+    np.testing.assert_allclose(slope[0, 0], (at(step) - at(-step)) / (2 * step), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(bend[0, 0, 0], (at(step) + at(-step) - 2 * at(0)) / step**2, rtol=1e-2, atol=1e-3)
+    run = descent.descend(KEYS[0], C, (variables,), optax.adam(0.05), steps=20, every=20)
+    assert run.costs[1] < run.costs[0]

@@ -79,7 +79,7 @@ def nudged(key, C, a, b, optimizer=None, *, pivots=5, cycles=4, steps=500, batch
     cycles, steps = (checks.whole(name, n, 1, checks.MOST) for name, n in (("cycles", cycles), ("steps", steps)))
     pivots = checks.whole("pivots", pivots, 1, checks.MOST)
     most = checks.whole("most", most, pivots, checks.MOST)
-    batch = None if batch is None else checks.whole("batch", batch, 1, C.n)
+    batch = trained.batch_of(C, batch)
     optimizer = optax.adam(0.01) if optimizer is None else trained.optimizer(optimizer)
     (x, unravel), (y, _) = ravel_pytree(first), ravel_pytree(last)
     t = jnp.linspace(0, 1, pivots + 2, dtype=x.dtype)[:, None]

@@ -231,7 +231,7 @@ def _curve(kind, bends, key, C, a, b, optimizer, steps, batch, points):
     moving_C, start, end, fixed = ends(C, a, b)
     key, steps = checks.key("key", key), checks.whole("steps", steps, 1, checks.MOST)
     points = checks.whole("points", points, 3, checks.MOST)
-    batch = None if batch is None else checks.whole("batch", batch, 1, C.n)
+    batch = trained.batch_of(moving_C, batch)
     optimizer = optax.adam(0.01) if optimizer is None else trained.optimizer(optimizer)
     weights = np.linspace(0, 1, bends + 2)[1:-1]
     line = lambda x, y: jnp.stack([((1 - s) * x + s * y).astype(x.dtype) for s in weights])

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from jaxcost import checks, cost, network
-from jaxcost.engine import axes, batching, blocks, trees
+from jaxcost.engine import axes, batching, blocks, trees, whole
 
 
 class Layer(NamedTuple):
@@ -217,6 +217,7 @@ def activation_matching(C, a, b) -> Any:
         >>> bool((activation_matching(C, a, b).w[0] == a.w[0]).all())
         True
     """
+    whole.of_images(cost.checked(C), "answers to images")
     layers = table(C, a)
     _, (_, of_b) = _fitted(layers, a, b)
     C, moving = cost.split(C, a)

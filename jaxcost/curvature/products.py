@@ -4,7 +4,8 @@
     G = 1/n sum_x J' (D2 loss)(a) J         a = f(x ; p) the outputs, J their derivatives in p
 
 G is H without the curvature of f: H = G + 1/n sum_x sum_i (D loss)_i D2 f_i. Where the loss is convex in the outputs,
-as the quadratic one is, G has no negative eigenvalue.
+as the quadratic one is, G has no negative eigenvalue. A penalty of the parameters adds its own second derivatives to
+both.
 
 All are over all images, on the parameter tree, for any model. Reading the images bounds a product, so that 16
 directions together cost about half as much each as one alone (784-16-16-10).
@@ -19,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcost import checks, cost
-from jaxcost.engine import blocks, dense, trees
+from jaxcost.engine import blocks, dense, trees, whole
 from jaxcost.engine import products as engine
 
 
@@ -86,7 +87,7 @@ def ggn_vp(C, params, v) -> Any:
         A direction. What does not move is 0 in it.
 
     Raises:
-        ValueError: v is not like the parameters.
+        ValueError: v is not like the parameters, or C is one number of the whole, which has no outputs.
 
     Reference:
         Schraudolph 2002, *Neural Computation* 14.
@@ -201,21 +202,29 @@ def on_arrays(C, params, product=hvps) -> tuple[Callable, int, Callable]:
 
 
 def _whole(kind, C, params, progress):
-    C, moving = cost.split(C, params)
+    C, moving = _split(kind, C, params)
     trees.some(params, "the parameters")
     return dense.matrix(kind, C, moving, progress=progress)
 
 
+def _split(kind, C, params):
+    """`cost.split`, of a cost with outputs where these are asked for."""
+    C, moving = cost.split(C, params)
+    if kind == engine.GGN:
+        whole.of_images(C, "the Gauss-Newton matrix")
+    return C, moving
+
+
 @blocks.in_full
 def _one(kind, C, params, v):
-    C, moving = cost.split(C, params)
+    C, moving = _split(kind, C, params)
     fixed, v = trees.some(params, "the parameters")[1], trees.fitted(v, params, "v")
     return trees.join(fixed and fixed.zeros(), engine.of_direction(kind, C, moving, v))
 
 
 @blocks.in_full
 def _each(kind, C, params, vs):
-    C, moving = cost.split(C, params)
+    C, moving = _split(kind, C, params)
     _, fixed = trees.some(params, "the parameters")
     vs = trees.moving(vs)
     lengths = {leaf.shape[:1] for leaf in jax.tree.leaves(vs)}

@@ -1,4 +1,4 @@
-"""An .npz of arrays: written whole or not at all, and read without trusting it.
+"""An .npz of arrays: written whole or not at all, as any other file, and read without trusting it.
 
 A file may be cut off, damaged, or made by someone else. What it says of itself is checked before memory is taken for
 it: that each member is an array, alone of its name, of a type without objects; and that its shape fits the bytes
@@ -54,23 +54,23 @@ def write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     Raises:
         OSError: it failed; names the path, the number of bytes and the reason. The old file is as it was.
     """
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_left_behind(path)
-        with _claimed(part):
-            with part.open("wb") as file:
-                np.savez_compressed(file, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-    except OSError as error:
-        bytes_ = sum(array.nbytes for array in arrays.values())
-        why = f"{path}: expected to write {bytes_:,} bytes before compression, found: {error.strerror or error}"
-        raise OSError(*([error.errno] if error.errno else []), why) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+    size = sum(array.nbytes for array in arrays.values())
+    _whole(path, lambda file: np.savez_compressed(file, **arrays), f"{size:,} bytes before compression")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file of any other form, likewise.
+
+    Raises:
+        OSError: likewise.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "new" / "plane.csv"
+        >>> write_bytes(path, b"alpha,C"), path.read_bytes()
+        (None, b'alpha,C')
+    """
+    _whole(path, lambda file: file.write(content), f"{len(content):,} bytes")
 
 
 def read(path: Path, only: Iterable[str] | None = None) -> dict[str, np.ndarray]:
@@ -97,6 +97,26 @@ def read(path: Path, only: Iterable[str] | None = None) -> dict[str, np.ndarray]
 
 
 # -- writing --------------------------------------------------------------------------------------------
+
+
+def _whole(path, fill, told):
+    """Write a file by `fill(file)`, to another name first, then renamed; `told` is what is to be written."""
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left_behind(path)
+        with _claimed(part):
+            with part.open("wb") as file:
+                fill(file)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+    except OSError as error:
+        why = f"{path}: expected to write {told}, found: {error.strerror or error}"
+        raise OSError(*([error.errno] if error.errno else []), why) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

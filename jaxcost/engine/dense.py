@@ -47,6 +47,7 @@ def matrix(kind, C, params, *, progress=True) -> np.ndarray:
         _columns(kind, C, params, H, rest, bar)
         if layer is not None:
             _first_block(kind, C, params, H, before, layer, bar)
+            _penalised(C, params, H, np.flatnonzero(known))
     return H
 
 
@@ -153,6 +154,14 @@ def _first_block(kind, C, params, H, before, layer, bar):
             H[place(i), place(j)] = product
             H[place(j), place(i)] = product
         bar.update(layer.to - i)
+
+
+def _penalised(C, params, H, which):
+    """Add the penalty's part of these columns, within their own block; it is in all others already."""
+    for some in np.array_split(which, math.ceil(len(which) / COLUMNS)) if C.penalty is not None else ():
+        found = products.of_penalty(C, params, units(params, some))
+        flat = np.concatenate([np.asarray(leaf).reshape(len(some), -1) for leaf in jax.tree.leaves(found)], 1)
+        H[np.ix_(some, which)] += flat[:, which]
 
 
 def _edges(count):

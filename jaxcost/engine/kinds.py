@@ -91,7 +91,8 @@ def filled(kind: type, fields: dict[str, Any]) -> Any:
 
 @functools.cache
 def _kit():
-    """The public NamedTuples of all rooms but `plot`, by name; imports the rooms when a file names the first."""
-    rooms = [room.name for room in pkgutil.walk_packages(jaxcost.__path__, "jaxcost.") if room.name != "jaxcost.plot"]
+    """The public NamedTuples of all rooms that do not draw, by name; imports them when a file names the first."""
+    every = [room.name for room in pkgutil.walk_packages(jaxcost.__path__, "jaxcost.")]
+    rooms = [room for room in every if room not in ("jaxcost.plot", "jaxcost.figures")]
     members = [member for room in rooms for member in vars(importlib.import_module(room)).values()]
     return {kind.__name__: kind for kind in members if isinstance(kind, type) and is_namedtuple(kind) and is_ours(kind)}

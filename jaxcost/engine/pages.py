@@ -9,6 +9,7 @@ import re
 from importlib import metadata, resources
 
 import jax
+import jax.numpy as jnp
 import matplotlib
 import numpy as np
 
@@ -26,7 +27,7 @@ def about(C, chosen, total, views, title, parameters) -> dict:
     Args:
         C: a `cost.Cost` of the images of the page.
         chosen: which these are, of `total`.
-        total: images of the cost that is shown.
+        total: images of the cost that is shown; 0 where it is no mean over images.
         views: planes by name, `live.View`s with the note that is shown.
         title: of the page.
         parameters: how many there are.
@@ -70,6 +71,8 @@ def _pictures(x):
     side = round(x.shape[1] ** 0.5)
     shape = (side, side, 1) if x.ndim == 2 and side * side == x.shape[1] else (*x.shape[1:], 1)[:3]
     if len(shape) != 3 or shape[2] not in (1, 3) or min(shape[:2]) < 2:
+        return none
+    if jnp.issubdtype(x.dtype, jnp.integer) and x.dtype != jnp.uint8:  # tokens
         return none
     x = np.asarray(x, float)
     low, high = x.min(), x.max()

@@ -38,7 +38,15 @@ def of_each(kind, C, params, vs) -> Any:
     of_block = partial(_plainly, kind, C) if found is None else partial(_composed, kind, C, found)
     size = C.block or _size(C, found, params, len(jax.tree.leaves(vs)[0]))
     total = blocks.sum_over_blocks(of_block, C.images, C.spread, size, (params, vs))
-    return jax.tree.map(lambda leaf: leaf / C.n, total)
+    means = jax.tree.map(lambda leaf: leaf / C.n, total)
+    return means if C.penalty is None else jax.tree.map(jnp.add, means, of_penalty(C, params, vs))
+
+
+@jax.jit
+def of_penalty(C, params, vs) -> Any:
+    """Products of the Hessian of C's penalty with k directions, which are once and not of the images. Like `vs`."""
+    along = jax.linearize(jax.grad(lambda params: C.penalised(0.0, *params)), params)[1]
+    return jax.lax.map(along, vs)
 
 
 @partial(jax.jit, static_argnames="kind")
@@ -59,8 +67,8 @@ def _size(C, found, params, k):
 
 
 def of_one(kind, C) -> Callable:
-    """What is to be derived, of one image: its cost, or the outputs."""
-    return C.of_one if kind == HESSIAN else lambda image, *params: C.output(image.x, *params)
+    """What is to be derived, of one image: its cost without the penalty, or the outputs."""
+    return C.of_image if kind == HESSIAN else lambda image, *params: C.output(image.x, *params)
 
 
 def _plainly(kind, C, images, new, arguments):

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcost import checks, data
-from jaxcost.engine import blocks
+from jaxcost.engine import blocks, whole
 
 
 class Quantity(NamedTuple):
@@ -78,7 +78,7 @@ class Detailed(NamedTuple):
     def of_one(self, C, image, *params):
         """The cost of one image, and whether its largest output is the desired one."""
         a = C.output(image.x, *params)  # once for both: a program traced twice would be computed twice
-        found = {"cost": C.of_output(a, image.y)}
+        found = {"cost": C.penalised(C.of_output(a, image.y), *params)}
         if self.accuracy:
             found["right"] = right(a, image.y, self.accuracy)
         return found
@@ -97,7 +97,7 @@ class Detailed(NamedTuple):
                 lambda label: jnp.where(labels == label, costs, 0) @ ones, jnp.arange(self.classes)
             )
         if self.accuracy:
-            kept["accuracy"] = jnp.where(new, found["right"], False).sum()
+            kept["accuracy"] = jnp.where(new, found["right"], 0).sum()
         return kept | ({"per_image": costs} if self.per_image else {})
 
     def sound(self, found):
@@ -127,25 +127,54 @@ def detailed(Cs, standard_error=False, per_class=False, per_image=False, accurac
     """C alone, or with what else is asked for.
 
     Raises:
-        ValueError: something is not True or False, or the desired outputs are no classes where these are asked for.
+        ValueError: something is not True or False, or C is no mean over images, or the desired outputs are no classes,
+            where these are asked for.
 
     Example:
         >>> detailed((), per_image=True)
         Detailed(classes=0, per_image=True, accuracy=0)
     """
     given = {"standard_error": standard_error, "per_class": per_class, "per_image": per_image, "accuracy": accuracy}
-    if not any([checks.flag(name, flag) for name, flag in given.items()]):
+    wanted = [name for name, flag in given.items() if checks.flag(name, flag)]
+    if not wanted:
         return VALUES
-    classes = max(checks.classes(C.images.y) for C in Cs) if per_class or accuracy else 0
-    return Detailed(classes * per_class, bool(per_image), classes * accuracy)
+    for C in Cs:
+        whole.of_images(C, ", ".join(wanted))
+    by_class = max(checks.classes(C.images.y) for C in Cs) if per_class else 0
+    return Detailed(by_class, bool(per_image), max(classes(C.images.y) for C in Cs) if accuracy else 0)
+
+
+def classes(y) -> int:
+    """How many outputs desired ones ask for: one-hot `[n, ..., classes]`, or whole labels `[n, ...]` of any shape.
+
+    Raises:
+        ValueError: they are neither.
+
+    Example:
+        >>> classes(jnp.array([[0, 4, 1], [2, 2, 0]]))  # two sequences of three labels each
+        5
+    """
+    y = checks.real("desired outputs", y)
+    rows = y.reshape(-1, y.shape[-1]) if y.ndim > 2 else y
+    if y.ndim < 2 or not jnp.issubdtype(y.dtype, jnp.integer):
+        return checks.classes(rows)
+    if isinstance(y, jax.core.Tracer) or not y.size:
+        return 0
+    try:
+        checks.classes(rows)
+    except ValueError:
+        return int(y.max()) + 1
+    return 1  # labels or one-hot, as the outputs will tell
 
 
 def right(a, y, classes=1) -> jax.Array:
-    """Whether the largest output for one image is the desired one. Of equal ones the first counts; NaN is never right.
+    """Whether the largest output for one image is the desired one; of several positions the share of those where it is.
+
+    Of equal outputs the first counts. NaN is never right, nor is a label below 0.
 
     Args:
-        a: outputs, `[classes]`.
-        y: the desired ones, one-hot, or a label.
+        a: outputs, `[..., classes]`.
+        y: the desired ones, one-hot like the outputs, or whole labels `[...]`.
         classes: how many labels there are.
 
     Raises:
@@ -154,9 +183,14 @@ def right(a, y, classes=1) -> jax.Array:
     Example:
         >>> [bool(right(jnp.array(a), 1)) for a in ([0.1, 0.9], [0.5, 0.5], [jnp.nan, 0.9])]
         [True, False, False]
+        >>> float(right(jnp.eye(2), jnp.array([0, 0])))
+        0.5
     """
     a, y = checks.real("outputs", a), jnp.asarray(y)
-    if a.ndim != 1 or len(a) < max(1, classes) or (y.ndim and y.shape != a.shape):
+    labels = a.ndim > 0 and y.shape == a.shape[:-1] and jnp.issubdtype(y.dtype, jnp.integer)
+    hot = a.ndim > 0 and y.shape == a.shape and classes in (0, 1, a.shape[-1])
+    if not (labels or hot) or a.shape[-1] < max(1, classes):
         of = f"desired outputs {y.shape}" if y.ndim else f"labels of {classes} classes"
         raise ValueError(f"outputs have shape {a.shape}, for {of}; expected one output a class")
-    return (a.argmax(-1) == data.labels(y[None])[0]) & ~jnp.isnan(a).any()
+    found = (a.argmax(-1) == (y if labels else y.argmax(-1))) & ~jnp.isnan(a).any(-1)
+    return found if not found.ndim else found.mean()

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcost import checks
+from jaxcost.engine.whole import of_images
 
 
 def optimizer(value) -> Any:
@@ -63,6 +64,18 @@ def as_many(number, given) -> None:
         lengths = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(tree)}
         if tree is not None and lengths != {(number,)}:
             raise ValueError(f"{name} of the lengths {sorted(lengths)}, expected one entry for each of {number} keys")
+
+
+def batch_of(C, batch) -> int | None:
+    """Images a step, or None for all.
+
+    Raises:
+        ValueError: C has not so many, or none at all.
+    """
+    if batch is None:
+        return None
+    of_images(C, f"batch={checks.shown(batch)}", ", or batch=None")
+    return checks.whole("batch", batch, 1, C.n)
 
 
 def drawn(key, C, batch) -> Any:

@@ -5,6 +5,7 @@ has its activation among its leaves). `split` takes the floating leaves out, so 
 numbers that can be moved, differentiated and compiled; `Fixed.join` puts the whole tree together again.
 """
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -91,6 +92,60 @@ def split(tree, kept=None) -> tuple[Any, Fixed | None]:
 def paths(tree) -> list[str]:
     """Where each leaf of a tree is, as text: `.w[0]`."""
     return [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
+
+
+def kept(tree, only=None, without=None) -> list[str]:
+    """The paths of the floating leaves of a tree that are chosen.
+
+    Args:
+        tree: any pytree.
+        only: None for all; or text that is in the path, by whole names, a list of such texts, or a function of a path.
+        without: None for none; or which of these are left out, likewise.
+
+    Raises:
+        ValueError: none is left, or a text is in no path; names the paths.
+
+    Example:
+        >>> kept({"first": 1.0, "last": 2.0, "last_but_one": 3.0}, only="last")
+        ["['last']"]
+    """
+    among = paths(moving(tree))
+    chosen = among if only is None else _chosen("only", only, among)
+    held = [] if without is None else _chosen("without", without, among)
+    if not (left := [path for path in chosen if path not in held]):
+        raise ValueError(f"none of {', '.join(among) or 'no leaves'} is kept, expected one or more")
+    return left
+
+
+def texts(name, which) -> tuple[str, ...] | None:
+    """Text, or a list of texts, as a tuple; None as it is.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    found = (which,) if isinstance(which, str) else which
+    if which is not None and not (isinstance(found, list | tuple) and found and all(map(_is_text, found))):
+        raise ValueError(f"{name}={checks.shown(which)}, expected text of a path, or a list of such texts")
+    return None if which is None else tuple(found)
+
+
+def _is_text(value):
+    return isinstance(value, str) and bool(value)
+
+
+def _chosen(name, which, among):
+    """The paths that texts are in, or that a function is true of."""
+    if callable(which):
+        return [path for path in among if which(path)]
+    found = []
+    for text in texts(name, which):
+        # `last` is not in `last_but_one`
+        ends = [r"(?<!\w)" if re.match(r"\w", text) else "", r"(?!\w)" if re.search(r"\w$", text) else ""]
+        matched = [path for path in among if re.search(re.escape(text).join(ends), path)]
+        if not matched:
+            raise ValueError(f"{name}={text!r}, expected text that is in one of {', '.join(among)}")
+        found += matched
+    return found
 
 
 def join(fixed, moving) -> Any:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcost import checks, cost
-from jaxcost.engine import asked
+from jaxcost.engine import asked, whole
 from jaxcost.populations import Population
 
 ROWS = 64  # points taken together in a bootstrap, whose products are in float64
@@ -68,7 +68,9 @@ def depths(C, slice_, found) -> Depths:
         >>> print(f"{found.depths[1]:.2f} ({found.errors[1]:.2f})")  # 1 at the pass on average, 0.81 and 1.21
         1.00 (0.20)
     """
-    cost.checked(C), asked.located(slice_), checks.having("found", found, "basins", "indices", "passes")
+    C, _ = cost.checked(C), asked.located(slice_)
+    whole.of_images(C, "depths of images")
+    checks.having("found", found, "basins", "indices", "passes")
     if found.basins.shape != slice_.values.shape:
         raise ValueError(f"minima of a grid {found.basins.shape}, expected those of the slice, {slice_.values.shape}")
     at = lambda index: [axis[i] for axis, i in zip(slice_.axes, index, strict=True)]

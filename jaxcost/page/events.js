@@ -204,7 +204,7 @@ $("csv").onclick = () => save("surface.csv", "text/csv", asCsv(shown, about()));
 
 function tested() {
   const many = (x) => x.toLocaleString(),
-    over = `over ${many(page.n)} of ${many(page.total)} images`;
+    over = page.total ? `over ${many(page.n)} of ${many(page.total)} images` : "one number of the whole, of no images";
   if (!page.live)
     return (
       `Not computed here: this is a ladder of planes made beforehand (${page.reason}). C is ${over}; ` +

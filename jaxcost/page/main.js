@@ -213,7 +213,9 @@ function pointed(said) {
     ? `${count.toLocaleString()} of ${page.n.toLocaleString()} taken in`
     : page.names
       ? `${count} of ${page.names.length} classes taken in`
-      : "C of all images: their classes are not known";
+      : page.total
+        ? "C of all images: their classes are not known"
+        : "C is one number of the whole, no mean over images";
   images.update(view.point);
   if (said) $("said").textContent = `C ${short(c, 5)} at ${short(a)}, ${short(b)}`;
 }
