@@ -46,13 +46,13 @@ class Settings(common.Trained):
     side: int = setting(61, "grid points a side of a plane", small=21)
     balls: int = setting(31, "on the line, equally spaced", small=5)
     balls_a_side: int = setting(12, "on the plane, in rows and columns", small=4)
-    rolled: int = setting(160, "steps of a ball, each a grid point long at most", small=40)
+    rolled: int = setting(160, "steps of a ball, each a grid point long at most", small=20)
     freed: int = setting(500, "steps of descent in all dimensions from a minimum of a slice", small=20)
     told: int = setting(3, "minima of a slice that are looked at in all dimensions: the lowest, and the deepest others")
     steep: tuple = setting((1, 5), "which of C's steepest directions span the plane of the three rates")
     rise: float = setting(0.05, "of C by its Hessian, along each of them, at the start of the three rates")
     shares: tuple = setting((0.001, 0.5, 1.3), "the three rates, as shares of the bound 2 / lambda_max")
-    steps: int = setting(40, "at each rate", small=20)
+    steps: int = setting(40, "at each rate", small=12)
 
 
 class Rate(NamedTuple):
