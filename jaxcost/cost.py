@@ -241,7 +241,9 @@ def split(C, params) -> tuple[Cost, Any]:
 def accuracy(C, params) -> jax.Array:
     """Share of images whose largest output is the desired one, in [0, 1].
 
-    Of equal outputs the first counts as the largest. An image with an output that is NaN counts as wrong.
+    Of equal outputs the first counts as the largest. An image with an output that is NaN counts as wrong. Of a sequence
+    with a label a position it is the share of the positions that are right, all of them counted: a label below 0, as
+    padding has, is never right.
 
     Args:
         C: a `Cost` of one-hot desired outputs, or of labels.

@@ -39,6 +39,6 @@ def only(C, params, kept) -> tuple[Cost, Any]:
     if kept is None:
         raise ValueError("kept=None, expected text of a path, a list of such texts, or a function of a path")
     C, moving = cost.split(C, params)
-    found = trees.kept(moving, kept)
+    found = trees.kept(moving, kept, name="kept")
     moving, fixed = trees.split(trees.join(C.fixed, moving), found)
     return replace(C, fixed=fixed), moving

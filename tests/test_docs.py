@@ -108,6 +108,7 @@ def test_all_code_that_is_not_run_as_it_stands_is_run_by_another_test():
     assert {page.name for page in PAGES if code(page)} == {*PRINTED, *ELSEWHERE, "README.md"}
 
 
+@pytest.mark.slow
 def test_the_launch_on_several_hosts_gives_the_plane_of_one(tmp_path):
     (tmp_path / "on_hosts.py").write_text(code(DOCS / "5-long-runs.md", "py")[0])
     with socket.socket() as free:

@@ -71,19 +71,25 @@ def ran(tmp_path_factory):
     return once
 
 
-# every day those that take a second or two, and those that the cheatsheet stands on
+# every day five that show most of what scripts do, in some seconds each
 SLOW = (
     "barrier_by_width",
     "bumpiness_by_scale",
     "bumpiness_by_width",
     "curvature_of_random_lines",
+    "downhill_from_anywhere",
     "eigen_planes",
     "estimates_against_truth",
     "false_minima",
+    "forked_runs",
     "growth",
+    "local_and_global",
     "many_planes",
+    "minima_by_depth",
     "minima_graph",
+    "other_costs",
     "outliers",
+    "published_accuracies",
     "random_walks",
     "sharp_and_flat",
     "spectrum",
@@ -91,8 +97,11 @@ SLOW = (
     "stationary_points",
     "straight_line",
     "training_path",
+    "unseen_images",
     "valley_between_minima",
+    "where_a_bowl_ends",
     "which_images_make_a_bump",
+    "wide_and_narrow",
 )
 a_script = pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in SCRIPTS])
 
@@ -254,6 +263,7 @@ def test_brute_force_counts_every_dial_and_descent_wins(ran):
     assert result.end.low <= result.end.value <= result.end.high
 
 
+@pytest.mark.slow
 def test_a_bump_is_as_deep_as_the_mean_rise_of_the_images_and_as_sure(ran):
     result, settings, _ = load(ran, "which_images_make_a_bump")
     (bottom,), (ridge,) = result.bump.indices[0], result.bump.passes[0]
@@ -287,6 +297,7 @@ def test_planes_about_a_network_have_its_cost_in_the_middle_and_minima_that_are_
                     assert values[i, j] == values[i - 1 : i + 2, j - 1 : j + 2].min()
 
 
+@pytest.mark.slow
 def test_minima_by_depth_are_the_prominences_of_the_line_and_their_errors_those_of_the_images(ran):
     result, settings, _ = load(ran, "minima_by_depth")
     for by_width in result.kinds.values():
@@ -419,6 +430,7 @@ def test_processes_of_which_one_fails_or_hangs_are_ended_and_their_words_shown(c
     assert time.monotonic() - start < 30
 
 
+@pytest.mark.slow
 def test_minima_of_a_slice_and_steps_downhill_are_those_of_backpropagation(ran):
     result, settings, _ = load(ran, "local_and_global")
     cost_at = lambda slice_, s: costs_of(slice_.at(s), settings.images).mean()
@@ -458,7 +470,7 @@ def test_minima_of_a_slice_and_steps_downhill_are_those_of_backpropagation(ran):
     np.testing.assert_allclose(of.rates[0].rate, settings.shares[0] * 2 / of.bends[-1], rtol=1e-6)
 
 
-# the cheatsheet
+# the cheatsheet, of twelve scripts; what decides its sentences is tested every day by test_sentences
 
 
 @pytest.fixture(scope="module")
@@ -471,6 +483,7 @@ def page(ran, tmp_path_factory):
     return folder / "output" / "cheatsheet" / "index.html", printed
 
 
+@pytest.mark.slow
 def test_the_cheatsheet_is_one_page_that_asks_nobody_for_anything(page):
     path, printed = page
     text = path.read_text()
@@ -488,6 +501,7 @@ def test_the_cheatsheet_is_one_page_that_asks_nobody_for_anything(page):
     assert all(re.search(r"\d", alt) for alt, _ in pictures)  # what is seen, with its numbers
 
 
+@pytest.mark.slow
 def test_a_sentence_is_seen_where_all_that_decides_holds_and_the_page_says_so(page):
     path, _ = page
     sentences, text = results.load(path.with_name("cheatsheet.npz")).sentences, path.read_text()
@@ -506,6 +520,7 @@ def test_a_sentence_is_seen_where_all_that_decides_holds_and_the_page_says_so(pa
         assert ("Not seen here." in section) == ("not" in marks) != seen[one.text.anchor]
 
 
+@pytest.mark.slow
 def test_the_plane_that_one_moves_through_stands_in_place_of_a_picture(page):
     text = page[0].read_text()
     (shown,) = re.findall(r'<iframe title="[^"]+" srcdoc="([^"]*)"></iframe>', text)
@@ -517,6 +532,7 @@ def test_the_plane_that_one_moves_through_stands_in_place_of_a_picture(page):
     assert section.count("<img alt=") == len(cheatsheet.SENTENCES[5].figures)  # folded, all of them
 
 
+@pytest.mark.slow
 def test_the_page_is_drawn_again_from_its_file_alone(page, tmp_path):
     path, _ = page
     shutil.copy(path.with_name("cheatsheet.npz"), tmp_path)
@@ -524,6 +540,7 @@ def test_the_page_is_drawn_again_from_its_file_alone(page, tmp_path):
     assert (tmp_path / "index.html").read_bytes() == path.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(browser.CHROMIUM is None, reason="no Chromium here (Debian's package chromium)")
 def test_the_page_fits_a_phone_and_its_plane_computes_C(page):
     with browser.opened() as tab:

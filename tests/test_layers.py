@@ -73,7 +73,7 @@ def test_texts_keep_what_a_function_of_the_path_keeps():
     _, expected = layers.only(C, params, lambda path: path in (".w[1]", ".b[1]"))
     for texts in ("[1]", ["w[1]", ".b[1]"]):
         assert jax.tree.structure(layers.only(C, params, texts)[1]) == jax.tree.structure(expected)
-    with pytest.raises(ValueError, match=r"only='w\[2\]', expected text that is in one of \.w\[0\], "):
+    with pytest.raises(ValueError, match=r"kept='w\[2\]', expected text that is in one of \.w\[0\], "):
         layers.only(C, params, "w[2]")
 
 

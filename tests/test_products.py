@@ -69,6 +69,8 @@ OTHERS = {  # each a network, and shapes of its parameters
     "few pixels": (lambda x, w, u: jnp.tanh(u @ jnp.tanh(w @ x[:3])), [(4, 3), (3, 4)]),
 }
 
+EVERY_DAY = "two layers see the image", "scaled", "no image"
+
 
 def of_24_pixels(f, loss=losses.quadratic, dtype=jnp.float32):
     keys = jax.random.split(jax.random.key(5), 2)
@@ -78,7 +80,8 @@ def of_24_pixels(f, loss=losses.quadratic, dtype=jnp.float32):
 
 @pytest.mark.parametrize(
     ("name", "loss"),
-    [(name, losses.quadratic) for name in OTHERS] + [("transposed weights", losses.softmax_cross_entropy)],
+    [pytest.param(name, losses.quadratic, marks=[pytest.mark.slow] * (name not in EVERY_DAY)) for name in OTHERS]
+    + [("transposed weights", losses.softmax_cross_entropy)],
 )
 def test_both_matrices_and_their_products_are_those_of_autodiff(name, loss, x64):
     f, shapes = OTHERS[name]
@@ -116,6 +119,7 @@ def test_a_layer_that_sees_the_image_alone_is_found(name, to):
     assert (layer and layer.to) == to
 
 
+@pytest.mark.slow
 def test_chunks_change_nothing_but_rounding(monkeypatch, x64):
     """Of 11 images 3 at a time, of which one is seen twice; and columns of blocks that do not divide the weights."""
     C, params = of_24_pixels(network.feedforward, dtype=jnp.float64), network.init(jax.random.key(0), (WIDE, 4, 3))

@@ -44,6 +44,7 @@ def parts(images, params):
     return H, 2 * np.einsum("nip,niq->pq", J, J) / len(x), J
 
 
+@pytest.mark.slow
 def test_the_spectra_are_those_of_the_dense_matrices_and_as_many_zeros_as_the_images_leave():
     images, params = problem()
     H, G, _ = parts(images, params)

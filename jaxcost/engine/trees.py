@@ -94,13 +94,14 @@ def paths(tree) -> list[str]:
     return [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
 
 
-def kept(tree, only=None, without=None) -> list[str]:
+def kept(tree, only=None, without=None, *, name="only") -> list[str]:
     """The paths of the floating leaves of a tree that are chosen.
 
     Args:
         tree: any pytree.
         only: None for all; or text that is in the path, by whole names, a list of such texts, or a function of a path.
         without: None for none; or which of these are left out, likewise.
+        name: what `only` is called where it was given, for errors.
 
     Raises:
         ValueError: none is left, or a text is in no path; names the paths.
@@ -110,7 +111,7 @@ def kept(tree, only=None, without=None) -> list[str]:
         ["['last']"]
     """
     among = paths(moving(tree))
-    chosen = among if only is None else _chosen("only", only, among)
+    chosen = among if only is None else _chosen(name, only, among)
     held = [] if without is None else _chosen("without", without, among)
     if not (left := [path for path in chosen if path not in held]):
         raise ValueError(f"none of {', '.join(among) or 'no leaves'} is kept, expected one or more")
