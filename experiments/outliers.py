@@ -1,8 +1,8 @@
 """How many eigenvalues of the Hessian stand out: as many as there are classes, it is said.
 
 Networks learn the first 2 to 10 classes alone. Of each the highest eigenvalues of the Hessian H of C by Lanczos, at the
-start, half-way and trained. Papyan 2020 (arXiv 2008.11865) and Ghorbani et al. 2019 (arXiv 1901.10159): as many stand
-out as there are classes, or one fewer. Sagun et al. 2017 (arXiv 1706.04454): these depend on the data.
+start, half-way and trained. Gur-Ari et al. 2018 (arXiv 1812.04754) and Papyan 2020 (arXiv 2008.11865): as many stand
+out as there are classes. Sagun et al. 2017 (arXiv 1706.04454): these depend on the data.
 
     python experiments/outliers.py                   the embedded digits
     python experiments/outliers.py --data FOLDER     any four IDX files
@@ -31,7 +31,7 @@ from common import like, setting
 from jaxcost import cost, data, resampling, results, statistics
 from jaxcost.curvature import lanczos, products
 
-SOURCE = "Papyan 2020; Ghorbani et al. 2019"
+SOURCE = "Gur-Ari et al. 2018; Papyan 2020"
 NULLS = ("the remainder", "no class means")
 COLORS = ("tab:red", "tab:orange")  # of these
 

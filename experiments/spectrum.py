@@ -1,9 +1,9 @@
 """The spectrum of the Hessian: a bulk near zero, and few eigenvalues that stand out.
 
 All eigenvalues of the Hessian H of C, of its Gauss-Newton part G and of the remainder H - G, of a network at the start,
-half-way and trained, and of narrower trained ones. Sagun et al. 2017 (arXiv 1706.04454): most are near zero, more so
-with more parameters. Papyan 2020 (arXiv 2008.11865) and Ghorbani et al. 2019 (arXiv 1901.10159): those that stand out
-are G's, and as many as classes; `outliers.py` counts them by classes.
+half-way and trained, and of narrower trained ones. Sagun et al. 2017 (arXiv 1706.04454): most are near zero, and more
+parameters only make these more. Papyan 2020 (arXiv 2008.11865): those that stand out come from G; held here to be so
+where they are G's within 10 %. `outliers.py` counts them by classes.
 
     python experiments/spectrum.py                   the embedded digits
     python experiments/spectrum.py --data FOLDER     any four IDX files
@@ -35,7 +35,7 @@ from scipy.linalg import eigvalsh
 from jaxcost import cost, data, network, results, statistics
 from jaxcost.curvature import products
 
-SAGUN, PAPYAN = "Sagun et al. 2017", "Papyan 2020; Ghorbani et al. 2019"
+SAGUN, PAPYAN = "Sagun et al. 2017", "Papyan 2020"
 PARTS = HESSIAN, GGN, REMAINDER = "H", "G", "H - G"
 CLASSES = 10
 NEAR = 0.01  # of the largest eigenvalue

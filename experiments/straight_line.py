@@ -2,9 +2,9 @@
 
 Trains networks in three ways at several learning rates: from N(0, 1) weights, from narrow ones (divided by the root of
 the number into a neuron), and from these with the rate lowered to 0, "cooled". Then takes C on the straight line from
-each start to its end. Goodfellow, Vinyals & Saxe 2015 (arXiv 1412.6544): it falls all the way. Lucas et al. 2021 (arXiv
-2104.11044): not where the weights have moved far. Frankle 2020 (arXiv 2012.06898): on large networks it stays high
-until near the end.
+each start to its end. Goodfellow, Vinyals & Saxe 2015 (arXiv 1412.6544): it meets no obstacle, and falls all the way.
+Lucas et al. 2021 (arXiv 2104.11044): typically, not where the weights have moved far. Frankle 2020 (arXiv 2012.06898):
+on modern networks, beyond MNIST, it stays high until near the end.
 
     python experiments/straight_line.py                         the embedded digits
     python experiments/straight_line.py --data FOLDER           any four IDX files

@@ -14,9 +14,10 @@ A barrier is the largest excess of C, of all images, over the straight line betw
 Expect, on the embedded digits, medians of six pairs, jax 0.10.2, seed 0 (in brackets 0.12, seed 1): a barrier of 0.79
 (0.77) between networks at C = 0.05, once matched 28 to 66 % of it, not a tenth. The highest C on a Bezier curve is 1.00
 to 1.04 times that of the worse end, as claimed, on a chain 1.08 (1.06); on held-out images they have barriers of 0.02
-and 0.05. The pass of a band is 1.4 (1.8) times the mean of its ends, below twice as claimed; no certified saddle: the
-gradient is two to three times that at the ends, two eigenvalues or more negative. Three to four minutes on two cores.
-Three pairs of theirs, --epochs 100 --steps 1500: 1.6, matched 4 to 8 % of it, on held-out images none, as claimed.
+and 0.05. The pass of a band is 1.4 (1.8) times the mean of its ends, lower than the line but not flat; no certified
+saddle: the gradient is two to three times that at the ends, two eigenvalues or more negative. Three to four minutes on
+two cores. Three pairs of theirs, --epochs 100 --steps 1500: 1.6, matched 4 to 8 % of it, on held-out images none, as
+claimed.
 """
 
 from dataclasses import dataclass
@@ -193,9 +194,9 @@ def verdicts(result):
         common.verdict("straight: highest over worse end", of(worse, STRAIGHT), low=2, whole=True, source=GARIPOV),
         common.verdict("Bezier: highest over worse end", of(worse, BEZIER), high=1.05, source=GARIPOV),
         common.verdict("chain: highest over worse end", of(worse, CHAIN), high=1.05, source=GARIPOV),
-        common.verdict("band: pass over the mean of the ends", saddle, high=2, source=DRAXLER),
+        common.verdict("band: flat, pass over the mean of the ends", saddle, high=1.1, source=DRAXLER),
         common.verdict("band: barrier over that of the line", share(BAND), high=0.1, source=DRAXLER),
-        common.verdict("band: slope at the pass over that of the ends", flat, high=1, source=DRAXLER),
+        common.verdict("band: slope at the pass over that of the ends", flat, high=1),
         common.verdict("matched: barrier over that of the line", share(MATCHED), high=0.1, source=AINSWORTH),
     ]
 
