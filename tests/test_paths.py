@@ -91,3 +91,13 @@ def test_networks_that_are_not_alike_are_named():
     for call in (lambda: paths.linear(C, A, other), lambda: curves.bezier(jax.random.key(0), C, A, other)):
         with pytest.raises(ValueError, match="b is like"):
             call()
+
+
+def test_where_there_are_fewer_images_than_in_a_batch_all_are_taken():
+    images = data.images(np.eye(6), np.arange(6) % 3, classes=3)
+    C, keys = cost.Cost(images), jax.random.split(jax.random.key(0))
+    a, b = (network.init(key, (6, 3, 3)) for key in keys)
+    usual, all_of_them = (curves.bezier(keys[0], C, a, b, steps=5, points=5, **o) for o in ({}, {"batch": None}))
+    np.testing.assert_array_equal(usual.costs, all_of_them.costs)
+    with pytest.raises(ValueError, match="batch=7, expected a whole number, 1 to 6"):
+        curves.bezier(keys[0], C, a, b, batch=7)

@@ -107,7 +107,7 @@ def test_paths_populations_and_measures_take_it():
     other = (ANGLES[0] + 1,)
     path = paths.linear(energy, ANGLES, other, points=5, progress=False)
     np.testing.assert_allclose(path.costs, [by_hand(0.3 + t, 0.7 + t, 0.2 + t) for t in path.ts], atol=1e-6)
-    curve = curves.bezier(KEY, energy, ANGLES, other, steps=3, batch=None, points=3)
+    curve = curves.bezier(KEY, energy, ANGLES, other, steps=3, points=3)
     np.testing.assert_allclose(curve.costs[[0, -1]], path.costs[[0, -1]], atol=1e-6)
     nudged = band.nudged(KEY, energy, ANGLES, other, steps=3, cycles=1)
     np.testing.assert_allclose(nudged.costs[0], path.costs[0], atol=1e-6)
@@ -234,7 +234,7 @@ def refusals():
         "answers to images": lambda: symmetry.activation_matching(energy, ANGLES, other),
         "images to be spread": lambda: devices.spread(C, devices.mesh()),
         "depths of images": lambda: images_of.depths(energy, plane, found),
-        "batch=128": lambda: curves.chain(KEY, energy, ANGLES, other, steps=3),
+        "batch=100": lambda: curves.chain(KEY, energy, ANGLES, other, steps=3, batch=100),
     }
 
 

@@ -18,8 +18,9 @@ import optax
 from jaxcost import checks, cost, directions, floors, slices, trajectories
 from jaxcost.connectivity.paths import Path, ends, node
 from jaxcost.directions import Frame, between
-from jaxcost.engine import blocks, trained, trees
+from jaxcost.engine import blocks, trained, trees, whole
 
+BATCH = 128  # images a step, Garipov et al.'s
 JUDGED = 4  # lines of a chain, the highest ones, from which its noise floor is taken
 
 
@@ -77,7 +78,7 @@ class Plane(NamedTuple):
     path: np.ndarray
 
 
-def bezier(key, C, a, b, optimizer=None, *, steps=2_000, batch=128, points=25) -> Curve:
+def bezier(key, C, a, b, optimizer=None, *, steps=2_000, batch=BATCH, points=25) -> Curve:
     """A quadratic Bezier curve from a to b, fitted from the middle of the straight line on.
 
     Args:
@@ -87,7 +88,7 @@ def bezier(key, C, a, b, optimizer=None, *, steps=2_000, batch=128, points=25) -
         b: another like it.
         optimizer: an optax optimiser; None for `optax.adam(0.01)`.
         steps: downhill.
-        batch: images a step, drawn anew each time; None for all.
+        batch: images a step, drawn anew each time; None for all, as are 128 where there are no more, or no images.
         points: at which C is taken over all images afterwards, the ends included.
 
     Returns:
@@ -110,7 +111,7 @@ def bezier(key, C, a, b, optimizer=None, *, steps=2_000, batch=128, points=25) -
     return _curve("bezier", 1, key, C, a, b, optimizer, steps, batch, points)
 
 
-def chain(key, C, a, b, optimizer=None, *, bends=1, steps=2_000, batch=128, points=25) -> Curve:
+def chain(key, C, a, b, optimizer=None, *, bends=1, steps=2_000, batch=BATCH, points=25) -> Curve:
     """A chain of lines from a to b over `bends` bends, fitted likewise. Args, results and errors as of `bezier`.
 
     Example:
@@ -231,7 +232,8 @@ def _curve(kind, bends, key, C, a, b, optimizer, steps, batch, points):
     moving_C, start, end, fixed = ends(C, a, b)
     key, steps = checks.key("key", key), checks.whole("steps", steps, 1, checks.MOST)
     points = checks.whole("points", points, 3, checks.MOST)
-    batch = trained.batch_of(moving_C, batch)
+    few = whole.is_whole(moving_C) or moving_C.n <= BATCH
+    batch = trained.batch_of(moving_C, None if batch == BATCH and few else batch)
     optimizer = optax.adam(0.01) if optimizer is None else trained.optimizer(optimizer)
     weights = np.linspace(0, 1, bends + 2)[1:-1]
     line = lambda x, y: jnp.stack([((1 - s) * x + s * y).astype(x.dtype) for s in weights])
