@@ -11,7 +11,11 @@ code; by number of images he judges them by the last 10,000, and else by the tes
 cost has a factor 1/2, and his lambda / 2n is the rate of a weight decay. A number is confirmed if the median lies
 within a point of it, two after one epoch.
 
-EXPECTED
+Expect, on MNIST, five starts, seed 0, jax 0.10.2: all numbers of the cross-entropy are confirmed, by number of images
+all nine within half a point; 784-30-10 with squares 95.2 % (86.2 to 95.4). Not confirmed: 96 % of 784-16-16-10, 93.9
+(93.6 to 94.3); 784-60-10 from N(0, 1) weights 96.16 (86.7 to 96.2), whose 97.2 % come out from narrow ones, 97.1 (97.0
+to 97.3); and 784-100-10, 87.5 (67.0 to 96.7), some of which never learn a digit. Cross-entropy is at 97 % after 3 (3 to
+4) epochs, squares after 5 (4 to 5), a difference that five starts are too few for. Fourteen minutes on two cores.
 """
 
 from collections.abc import Callable
@@ -210,24 +214,25 @@ def draw(path):
     result = results.load(path)
     figure = common.figure(15, 5.5)
     points, by_number, by_epoch = axes = figure.subplots(1, 3, width_ratios=(1.3, 1, 1))
-    shown = [claim for claim in CLAIMS if claim[2] != REACHED]
+    shown = [claim for claim in CLAIMS if claim[2] != REACHED and claim[3] > 50]  # that of chance would hide the others
     for row, (_, name, measure, published) in enumerate(shown):
         here = MEASURES[measure](result.recipes[name])
         points.plot(here, np.full(len(here), row), "o", color="tab:blue", alpha=0.6, label="" if row else "one start")
-        points.plot(published, row, "D", color="tab:red", mfc="none", ms=9, label="" if row else "published")
+        points.plot(published, row, "D", color="tab:red", mfc="none", ms=9, label="" if row else "published, of MNIST")
     points.set_yticks(range(len(shown)), [f"{name}\n{measure}" for _, name, measure, _ in shown], fontsize=7)
     points.invert_yaxis()
     points.set(xlabel="right, % of images that were not learned")
     plot.band(by_number, result.numbers, result.by_number.T, "here", marker="o")
     by_number.plot(*zip(*BY_NUMBER.items(), strict=True), "D", color="tab:red", mfc="none", ms=9, label="Nielsen 2015")
-    common.log(by_number.xaxis)
+    by_number.set_xscale("log")
+    by_number.set_xticks(few := (100, 1000, 10_000), [f"{n:,}" for n in few])
     by_number.set(xlabel="number of images learned", ylabel="right, %", title="More images, 784-30-10, cross-entropy")
     for name, colour in (("squares", "tab:blue"), ("cross-entropy", "tab:orange")):
         right = result.recipes[f"784-128-64-10, {name}"]
         plot.band(by_epoch, np.arange(right.shape[1])[1:], right[:, 1:], name, color=colour)
     by_epoch.axhline(GOOD, color="gray", lw=0.8)
     by_epoch.set(xlabel="epoch", ylabel="right, %", title="Two costs, 784-128-64-10")
-    by_epoch.locator_params(axis="x", nbins=6)
+    by_epoch.locator_params(axis="x", nbins=6, integer=True)
     common.tidy(axes)
     n = len(result.recipes["784-30-10"])
     figure.suptitle(f"Published accuracies (red) and ours, from {n} starts each; {result.images:,} images")

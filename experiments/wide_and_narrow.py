@@ -11,7 +11,11 @@ that those of filter-normalised ones go with the error on unseen images.
 Their networks are convolutional, on CIFAR-10; these are small ones on digits. Raw lines are along N(0, 1) numbers, one
 a parameter, divided by the root of how many there are, so that 1 is a Euclidean length of about 1.
 
-EXPECTED
+Expect, medians of ten networks, jax 0.10.2, seed 0. On MNIST filter-normalised widths are 1.16 and 1.51 (batch 64,
+without decay and with it), 0.86 and 0.97 (batch 2,500), and errors 4.8, 4.8, 5.9 and 5.7 %: small batches are wider and
+better, as claimed, but decay widens and changes hardly an error. Raw lines: 48, 41, 32 and 32; decay narrows those of
+the small batch, and no order turns round. Among networks of one training widths say nothing of errors, tau 0.02 (-0.20
+to 0.23), at none of the levels. On the embedded digits all of this is the same. Five to eight minutes on two cores.
 """
 
 import itertools
