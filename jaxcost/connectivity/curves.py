@@ -232,8 +232,8 @@ def _curve(kind, bends, key, C, a, b, optimizer, steps, batch, points):
     moving_C, start, end, fixed = ends(C, a, b)
     key, steps = checks.key("key", key), checks.whole("steps", steps, 1, checks.MOST)
     points = checks.whole("points", points, 3, checks.MOST)
-    few = whole.is_whole(moving_C) or moving_C.n <= BATCH
-    batch = trained.batch_of(moving_C, None if batch == BATCH and few else batch)
+    all_of_them = isinstance(batch, int) and batch == BATCH and (whole.is_whole(moving_C) or moving_C.n <= BATCH)
+    batch = None if all_of_them else trained.batch_of(moving_C, batch)
     optimizer = optax.adam(0.01) if optimizer is None else trained.optimizer(optimizer)
     weights = np.linspace(0, 1, bends + 2)[1:-1]
     line = lambda x, y: jnp.stack([((1 - s) * x + s * y).astype(x.dtype) for s in weights])
