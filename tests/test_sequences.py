@@ -56,7 +56,7 @@ def by_hand(C, p):
     return np.array(costs), np.array(shares)
 
 
-@pytest.mark.parametrize("of_image", [False, True])
+@pytest.mark.parametrize("of_image", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("f", [recurrent, attention])
 def test_a_model_of_sequences_is_looked_at_as_any_other(f, of_image):
     C, (p,) = sequences(f, of_image)

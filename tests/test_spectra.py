@@ -73,6 +73,7 @@ def test_a_bulk_is_near_zero_and_grows_or_is_not_confirmed(near, expected):
     assert [line.split()[0] for line in spectrum.verdicts(result)] == [*expected.split(), "not"]
 
 
+@pytest.mark.slow
 def test_class_means_are_those_of_the_outputs_derivatives():
     images, params = problem()
     H, G, J = parts(images, params)
