@@ -5,6 +5,7 @@ making code. What rounding does is tested both ways: with JAX_DISABLE_MOST_OPTIM
 user, and so `.ci/run` tests them again.
 """
 
+import gc
 import os
 from pathlib import Path
 
@@ -22,6 +23,7 @@ HASTE = {  # flags of XLA by release of jax: one that a release lacks ends the p
 if os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1" and jax.__version_info__[:2] in HASTE:
     os.environ.setdefault("XLA_FLAGS", HASTE[jax.__version_info__[:2]])
 jax.config.update("jax_numpy_rank_promotion", "raise")
+gc.set_threshold(200_000, 20, 100)  # traced programs are many small objects, and seldom garbage
 
 ROOT = Path(__file__).parents[1]
 LONGEST = "test_experiments", "test_devices", "test_critical", "test_slices"

@@ -79,6 +79,7 @@ def test_every_recipe_is_known_short_and_on_the_page():
     assert len(PAGE.splitlines()) <= 90
 
 
+@pytest.mark.slow
 def test_the_blocks_of_the_page_run_in_order(tmp_path, monkeypatch, capsys):
     some = [part[:500] for part in data.digits()]
     monkeypatch.setattr(data, "digits", lambda: some)

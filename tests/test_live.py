@@ -279,6 +279,7 @@ def test_float32_makes_bumps_at_the_bottom_and_the_floor_hides_them(tmp_path, ta
     assert minima() <= 1
 
 
+@pytest.mark.slow
 @needs_browser
 def test_a_ball_crawls_settles_or_leaves_by_its_rate(tmp_path, tab):
     path = tmp_path / "page.html"

@@ -41,7 +41,7 @@ def test_it_is_added_once_to_the_mean_and_to_each_image(block):
     assert cost.output_distance(penalised, params)(*params) == 0
 
 
-@pytest.mark.parametrize("block", [None, 7])
+@pytest.mark.parametrize("block", [None, pytest.param(7, marks=pytest.mark.slow)])
 def test_along_a_slice_it_is_the_parabola_of_the_weights(block):
     C, penalised, params, u = problem(block=block)
     axis = np.linspace(-1, 1, 5)

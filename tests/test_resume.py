@@ -165,6 +165,7 @@ print(json.dumps(list(told.values())))
 """
 
 
+@pytest.mark.slow
 def test_an_equal_model_in_another_process_is_the_same():
     one, other = [start(IDENTITY, junk, PYTHONHASHSEED=junk) for junk in ("1", "54321")]
     one, other = json.loads(finished(one)), json.loads(finished(other))
