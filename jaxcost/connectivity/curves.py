@@ -18,7 +18,7 @@ import optax
 from jaxcost import checks, cost, directions, floors, slices, trajectories
 from jaxcost.connectivity.paths import Path, ends, node
 from jaxcost.directions import Frame, between
-from jaxcost.engine import blocks, trained, trees, whole
+from jaxcost.engine import blocks, trained, trees
 
 BATCH = 128  # images a step, Garipov et al.'s
 JUDGED = 4  # lines of a chain, the highest ones, from which its noise floor is taken
@@ -232,8 +232,7 @@ def _curve(kind, bends, key, C, a, b, optimizer, steps, batch, points):
     moving_C, start, end, fixed = ends(C, a, b)
     key, steps = checks.key("key", key), checks.whole("steps", steps, 1, checks.MOST)
     points = checks.whole("points", points, 3, checks.MOST)
-    all_of_them = isinstance(batch, int) and batch == BATCH and (whole.is_whole(moving_C) or moving_C.n <= BATCH)
-    batch = None if all_of_them else trained.batch_of(moving_C, batch)
+    batch = trained.batch_of(moving_C, batch, usual=BATCH)
     optimizer = optax.adam(0.01) if optimizer is None else trained.optimizer(optimizer)
     weights = np.linspace(0, 1, bends + 2)[1:-1]
     line = lambda x, y: jnp.stack([((1 - s) * x + s * y).astype(x.dtype) for s in weights])

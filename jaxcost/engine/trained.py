@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcost import checks
-from jaxcost.engine.whole import of_images
+from jaxcost.engine.whole import is_whole, of_images
 
 
 def optimizer(value) -> Any:
@@ -66,13 +66,13 @@ def as_many(number, given) -> None:
             raise ValueError(f"{name} of the lengths {sorted(lengths)}, expected one entry for each of {number} keys")
 
 
-def batch_of(C, batch) -> int | None:
-    """Images a step, or None for all.
+def batch_of(C, batch, usual=None) -> int | None:
+    """Images a step, or None for all, as is a default, `usual`, where there are no more images, or none.
 
     Raises:
         ValueError: C has not so many, or none at all.
     """
-    if batch is None:
+    if batch is None or (batch is usual and (is_whole(C) or C.n <= usual)):
         return None
     of_images(C, f"batch={checks.shown(batch)}", ", or batch=None")
     return checks.whole("batch", batch, 1, C.n)
